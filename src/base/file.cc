@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace rkt {
+
+Result<std::string> ReadFd(int fd, size_t limit) {
+  struct stat st;
+  if (::fstat(fd, &st) != 0) return SysErr("stat");
+  std::string data;
+  // Files of /proc say 0; one extra byte shows the end without another round.
+  size_t expected = S_ISREG(st.st_mode) && st.st_size > 0 ? static_cast<size_t>(st.st_size) + 1 : 4096;
+  data.resize(expected < limit + 1 ? expected : limit + 1);
+  size_t have = 0;
+  for (;;) {
+    if (have == data.size()) {
+      if (have > limit) return Err(Code::kInvalid, "larger than ", limit, " bytes");
+      size_t more = data.size() * 2;
+      data.resize(more < limit + 1 ? more : limit + 1);
+    }
+    ssize_t n = ::read(fd, data.data() + have, data.size() - have);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return SysErr("read");
+    }
+    if (n == 0) break;
+    have += static_cast<size_t>(n);
+  }
+  if (have > limit) return Err(Code::kInvalid, "larger than ", limit, " bytes");
+  data.resize(have);
+  return data;
+}
+
+Result<std::string> ReadFileAt(int dir, const std::string& path, size_t limit) {
+  Fd fd = TRY(OpenAt(dir, path, O_RDONLY));
+  return TRY_CTX(ReadFd(fd.get(), limit), "read ", path);
+}
+
+Status WriteAll(int fd, std::string_view data) {
+  while (!data.empty()) {
+    ssize_t n = ::write(fd, data.data(), data.size());
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return SysErr("write");
+    }
+    data.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Status WriteFileAt(int dir, const std::string& path, std::string_view data, mode_t mode,
+                   bool overwrite) {
+  Fd fd = TRY(OpenAt(dir, path, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), mode));
+  if (auto written = WriteAll(fd.get(), data); !written) {
+    ::unlinkat(dir, path.c_str(), 0);
+    return std::move(written).error().Wrap(StrCat("write ", path));
+  }
+  return {};
+}
+
+Status WriteFileAtomicAt(int dir, const std::string& path, std::string_view data, mode_t mode,
+                         bool durable) {
+  static unsigned counter = 0;
+  std::string temporary =
+      StrCat(path, ".tmp.", static_cast<int>(::getpid()), ".", ++counter);
+  auto write = [&]() -> Status {
+    Fd fd = TRY(OpenAt(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+    if (::fchmod(fd.get(), mode) != 0) return SysErr("chmod ", temporary);
+    TRY_CTX(WriteAll(fd.get(), data), "write ", path);
+    if (durable && ::fsync(fd.get()) != 0) return SysErr("fsync ", path);
+    return {};
+  };
+  Status status = write();
+  if (status) status = RenameAt(dir, temporary, dir, path);
+  if (!status) ::unlinkat(dir, temporary.c_str(), 0);
+  return status;
+}
+
+Status MakeDirAt(int dir, const std::string& path, mode_t mode) {
+  if (::mkdirat(dir, path.c_str(), mode) != 0 && errno != EEXIST) return SysErr("mkdir ", path);
+  return {};
+}
+
+Status MakeDirs(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  if (errno != ENOENT) return SysErr("mkdir ", path);
+  size_t slash = path.find_last_not_of('/');
+  slash = slash == std::string::npos ? slash : path.rfind('/', slash);
+  if (slash == std::string::npos || slash == 0) return ErrnoError(ENOENT, StrCat("mkdir ", path));
+  TRY(MakeDirs(path.substr(0, slash), mode));
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return SysErr("mkdir ", path);
+  return {};
+}
+
+bool ExistsAt(int dir, const std::string& path) {
+  struct stat st;
+  return ::fstatat(dir, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<struct stat> StatAt(int dir, const std::string& path, bool follow) {
+  struct stat st;
+  if (::fstatat(dir, path.c_str(), &st, (follow ? 0 : AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH) != 0) {
+    return SysErr("stat ", path);
+  }
+  return st;
+}
+
+Result<std::vector<DirEntry>> ListDirFd(int dir) {
+  // A descriptor of its own: the offset of the caller's stays where it is.
+  Fd fd = TRY(OpenAt(dir, ".", O_RDONLY | O_DIRECTORY));
+  DIR* stream = ::fdopendir(fd.get());
+  if (stream == nullptr) return SysErr("read directory");
+  fd.Release();
+  std::vector<DirEntry> entries;
+  errno = 0;
+  while (struct dirent* entry = ::readdir(stream)) {
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") entries.push_back({std::string(name), entry->d_type});
+    errno = 0;
+  }
+  int err = errno;
+  ::closedir(stream);
+  if (err != 0) return ErrnoError(err, "read directory");
+  return entries;
+}
+
+Result<std::vector<DirEntry>> ListDirAt(int dir, const std::string& path) {
+  Fd fd = TRY(OpenAt(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return TRY_CTX(ListDirFd(fd.get()), "read directory ", path);
+}
+
+namespace {
+// Removes what is in the directory. `device` holds the walk on one file system.
+Status EmptyDir(int dir, dev_t device, int depth) {
+  if (depth > 4096) return Err(Code::kInvalid, "directories nested deeper than 4096");
+  auto entries = ListDirFd(dir);
+  if (!entries) return std::move(entries).error();
+  Status first;
+  for (const DirEntry& entry : *entries) {
+    const char* name = entry.name.c_str();
+    if (entry.type != DT_DIR) {
+      if (::unlinkat(dir, name, 0) == 0 || errno == ENOENT) continue;
+      if (errno != EISDIR && errno != EPERM) {
+        if (first) first = SysErr("remove ", entry.name);
+        continue;
+      }
+    }
+    Status removed = [&]() -> Status {
+      // An empty directory (most are) goes without being opened.
+      if (::unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+      if (errno != ENOTEMPTY && errno != EEXIST) return SysErr("remove ", entry.name);
+      Fd child = TRY(OpenAt(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      struct stat st;
+      if (::fstat(child.get(), &st) != 0) return SysErr("stat ", entry.name);
+      if (st.st_dev != device) return ErrnoError(EXDEV, StrCat("remove ", entry.name));
+      Status emptied = EmptyDir(child.get(), device, depth + 1);
+      if (::unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT && emptied) {
+        return SysErr("remove ", entry.name);
+      }
+      return emptied;
+    }();
+    if (!removed && first) first = std::move(removed);
+  }
+  return first;
+}
+}  // namespace
+
+Status RemoveTreeAt(int dir, const std::string& path) {
+  if (::unlinkat(dir, path.c_str(), 0) == 0 || errno == ENOENT) return {};
+  if (errno != EISDIR && errno != EPERM) return SysErr("remove ", path);
+  Fd fd = TRY(OpenAt(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  struct stat st;
+  if (::fstat(fd.get(), &st) != 0) return SysErr("stat ", path);
+  TRY_CTX(EmptyDir(fd.get(), st.st_dev, 0), "remove ", path);
+  if (::unlinkat(dir, path.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    return SysErr("remove ", path);
+  }
+  return {};
+}
+
+Status UnlinkAt(int dir, const std::string& path) {
+  if (::unlinkat(dir, path.c_str(), 0) != 0 && errno != ENOENT) return SysErr("remove ", path);
+  return {};
+}
+
+Status RenameAt(int from_dir, const std::string& from, int to_dir, const std::string& to,
+                bool no_replace) {
+  if (::renameat2(from_dir, from.c_str(), to_dir, to.c_str(), no_replace ? RENAME_NOREPLACE : 0) != 0) {
+    return SysErr("rename ", from, " to ", to);
+  }
+  return {};
+}
+
+Status SyncFs(int fd) {
+  if (::syncfs(fd) != 0) return SysErr("syncfs");
+  return {};
+}
+
+}  // namespace rkt

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The image store: content-addressed images under DIR/cas, the index over them, and the tree store of rendered
+// root file systems. Several processes use it at once; every function may be called at any time and a SIGKILL
+// anywhere leaves it whole. It knows nothing of references, networks or pods.
+//
+//   DIR/cas/
+//     blob/sha512/<hh>/<key>            0600  the uncompressed tar
+//     imageManifest/sha512/<hh>/<key>   0660  the manifest's bytes as they stand in the image
+//     imagelocks/<key>                  0660  flock; never removed
+//     index                             0660  one row an image (docs/formats/store-index.md)
+//     tmp/                                    what imports are writing; collectable when nobody holds its lock
+//     tree/<treeid>/{manifest,rootfs/,image,rendered,hash}
+//     treestorelocks/<treeid>
+//
+// key = "sha512-" and the first 64 hex digits of the SHA-512 of the uncompressed tar.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "appc/image_manifest.h"
+#include "base/fd.h"
+#include "base/lock.h"
+#include "base/result.h"
+
+namespace rkt::store {
+
+// One row of the index.
+struct ImageInfo {
+  std::string key;
+  std::string name;                // of the manifest, without labels
+  std::string version;             // its "version" label, empty where it has none
+  int64_t import_time_ns = 0;      // since the epoch
+  int64_t last_used_ns = 0;        // reads of the blob and imports, not look-ups
+  bool latest = false;             // fetched without a version being asked for
+  int64_t size = 0;                // bytes of the blob
+  int64_t tree_size = 0;           // bytes of its rendered tree, 0 where none
+};
+
+class Store {
+ public:
+  // Opens (creating what is missing) the store of a data directory.
+  static Result<Store> Open(const std::string& data_dir);
+  // Opens it only where it exists; kNotFound otherwise. For readers.
+  static Result<Store> OpenExisting(const std::string& data_dir);
+
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // --- looking up (no locks held afterwards, no walk over all images) ---
+
+  // "sha512-" and at least two hex digits, or more than a key has (cut), to the one key that begins so.
+  // kInvalid "image ID too short", kNotFound "no image IDs found", kInvalid "ambiguous image ID: \"...\"".
+  Result<std::string> ResolveKey(std::string_view id) const;
+  // By name and labels (all given ones must match; without a version one flagged latest is preferred, then the
+  // newest import). kNotFound: cannot find aci satisfying name: "a" and labels: [...] in the local store
+  Result<std::string> FindImage(const appc::ImageName& name) const;
+  Result<ImageInfo> GetInfo(const std::string& key) const;
+  // Every image, in order of import; rows whose blob is gone are left out.
+  Result<std::vector<ImageInfo>> ListImages() const;
+  // The manifest's bytes / parsed.
+  Result<std::string> ReadManifestBytes(const std::string& key) const;
+  Result<appc::ImageManifest> ReadManifest(const std::string& key) const;
+
+  // --- reading and removing ---
+
+  // The blob for reading, with a shared lock on the image for as long as the Fd's lock lives; marks it used.
+  struct OpenBlob {
+    Fd blob;
+    Lock lock;
+    int64_t size;
+  };
+  Result<OpenBlob> OpenForReading(const std::string& key) const;
+  // Removes the image's row, manifest and blob (not trees made of it). kNotFound, or kBusy never: waits for readers.
+  Status RemoveImage(const std::string& key);
+
+  // --- trees ---
+
+  // The id of the tree of an image: "deps-" and the key of the SHA-512 of the comma-joined keys, image first,
+  // then its dependencies flattened (stage0.md of the reference, section 11).
+  Result<std::string> TreeId(const std::string& key) const;
+  std::string TreePath(const std::string& tree_id) const;        // DIR/cas/tree/ID
+  std::string TreeRootfsPath(const std::string& tree_id) const;  // DIR/cas/tree/ID/rootfs
+  bool IsRendered(const std::string& tree_id) const;
+  // Renders the image with its dependencies unless it is there already, waiting for another process that does.
+  // Returns the tree id. Verifies the blobs' hashes while it reads them.
+  Result<std::string> RenderTree(const std::string& key);
+  // A shared lock that keeps GarbageCollectTrees from removing the tree until it is dropped.
+  Result<Lock> LockTree(const std::string& tree_id) const;
+  Status RemoveTree(const std::string& tree_id);
+  Result<std::vector<std::string>> ListTrees() const;
+  // Extracts one image (no dependencies) into an existing empty directory: manifest and rootfs/, or only the
+  // content of rootfs/.
+  Status ExtractImage(const std::string& key, const std::string& directory, bool rootfs_only) const;
+  // Renders straight into a directory, for pods without overlay: the tree's content is copied there.
+  Status CopyTree(const std::string& tree_id, const std::string& directory) const;
+
+  // --- verification ---
+
+  enum class TreeState { kIntact, kNotRendered, kDamaged };
+  struct Verification {
+    TreeState state;
+    std::string detail;  // what differs, for kDamaged
+  };
+  // Compares the blob with its key (kCorrupt where they differ) and the tree with what it was made of.
+  Result<Verification> VerifyTree(const std::string& key) const;
+
+  // --- importing: used by image/import.h, which reads archives ---
+  class Import;
+
+  const std::string& data_dir() const;
+  int cas_fd() const;
+
+ private:
+  struct State;
+  explicit Store(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rkt::store

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/lock.h"
 #include "base/result.h"
+#include "pod/summary.h"
 
 namespace rkt::pod {
 
@@ -60,9 +61,14 @@ class Pod {
   // Time of creation and start, ns since the epoch; nothing where it has not come so far.
   std::optional<int64_t> created_ns() const;
   std::optional<int64_t> started_ns() const;
-  // The pod's process as the host counts: the file pid, else the one child of ppid's. kNotFound, kBusy (not yet).
+  // The pod's process as the host counts: the file pid, else the one child of ppid's. kNotFound where neither file
+  // is there, kBusy where ppid has no child yet, kInvalid "too many children of pid N".
   Result<int> ContainerPid() const;
-  // The pid in ppid, else in pid: whom `stop` signals.
+  // ContainerPid, waiting (polling) for it for as long as the pod is running.
+  Result<int> WaitContainerPid();
+  // The pid as written in pid, else in ppid; also of a pod that has exited.
+  std::optional<int> RecordedPid() const;
+  // What the stage1 image's tree is called in the tree store.
   Result<std::string> Stage1TreeId() const;
   bool UsesOverlay() const;
   // Where stage1's rkt/ directory can be read from outside: overlay/TSID/upper or stage1/rootfs, relative to fd().
@@ -70,6 +76,13 @@ class Pod {
   // Exit status of an app, nothing where it wrote none.
   std::optional<int> AppExitCode(const std::string& app) const;
   bool IsReady() const;  // the symlink rkt/supervisor-status says "ready"
+  // Its apps and user labels: the summary file, else the manifests. An error names the damaged file.
+  Result<Summary> ReadSummary() const;
+  // mtime/ctime of a file of the pod; nothing where it is missing or no regular file. "." is the pod itself.
+  std::optional<int64_t> ModifiedNs(const char* file) const;
+  std::optional<int64_t> ChangedNs(const char* file) const;
+  // A file of the pod; a symlink in its place is refused (kCorrupt).
+  Result<std::string> ReadFile(const std::string& file, size_t limit = 64u << 20) const;
 
  private:
   friend class Pods;

@@ -1,0 +1,31 @@
+# rkt_stage1(FLAVOR PROGRAM TARGET INTERFACE N ENTRYPOINTS NAME=/PATH... [DIRS DIR...])
+#
+# Packs the static multicall program of TARGET and a manifest into stage1-FLAVOR.aci. Every entry point is a hard
+# link to the one program, which tells by argv[0] what it is asked for. The same program gives the same bytes.
+# DIRS are directories of the image's root besides those that the stage1 contract wants.
+function(rkt_stage1 flavor)
+  cmake_parse_arguments(STAGE1 "" "PROGRAM;INTERFACE" "ENTRYPOINTS;DIRS" ${ARGN})
+  set(annotations "")
+  set(names "")
+  foreach(entry ${STAGE1_ENTRYPOINTS})
+    string(REGEX MATCH "^([a-z/]+)=/(.+)$" _ "${entry}")
+    string(APPEND annotations
+           "{\"name\":\"coreos.com/rkt/stage1/${CMAKE_MATCH_1}\",\"value\":\"/${CMAKE_MATCH_2}\"},")
+    list(APPEND names ${CMAKE_MATCH_2})
+  endforeach()
+  string(APPEND annotations
+         "{\"name\":\"coreos.com/rkt/stage1/interface-version\",\"value\":\"${STAGE1_INTERFACE}\"}")
+  set(manifest ${CMAKE_CURRENT_BINARY_DIR}/stage1-${flavor}.manifest)
+  file(CONFIGURE OUTPUT ${manifest} CONTENT
+    [[{"acKind":"ImageManifest","acVersion":"0.8.11","name":"coreos.com/rkt/stage1-@flavor@","labels":[{"name":"version","value":"@PROJECT_VERSION@"},{"name":"arch","value":"amd64"},{"name":"os","value":"linux"}],"annotations":[@annotations@]}
+]] @ONLY)
+  set(aci ${RKT_STAGE1_DIR}/stage1-${flavor}.aci)
+  set(pack ${PROJECT_SOURCE_DIR}/cmake/pack-stage1.sh)
+  add_custom_command(OUTPUT ${aci}
+    COMMAND ${pack} ${aci} ${manifest} $<TARGET_FILE:${STAGE1_PROGRAM}>
+            ${names} -- etc opt/stage2 rkt/env rkt/status ${STAGE1_DIRS}
+    DEPENDS ${STAGE1_PROGRAM} ${manifest} ${pack}
+    COMMENT "Packing stage1-${flavor}.aci" VERBATIM)
+  add_custom_target(stage1-${flavor} ALL DEPENDS ${aci})
+  install(FILES ${aci} DESTINATION lib/rkt/stage1-images)
+endfunction()

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// Making, entering and removing the groups of a pod. What a removal may kill is only what lives in groups named
+// after the pod itself.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cgroup/plan.h"
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace rkt::cgroup {
+
+// The made groups, ready for the clone. Every descriptor is close-on-exec.
+struct PodGroups {
+  std::string subcgroup;  // for POD/subcgroup, empty: there are no groups
+  Fd supervisor;          // directory for clone3's CLONE_INTO_CGROUP, or none
+  struct App {
+    Fd v2;                     // directory for CLONE_INTO_CGROUP, or none: with the supervisor
+    std::vector<Fd> v1_tasks;  // for EnterGroups, in the child
+  };
+  std::vector<App> apps;  // as in the request
+  std::vector<MissingController> missing;
+};
+
+// Discover, MakePlan, Execute and opening what will be entered. On an error nothing of the pod's groups stays.
+Result<PodGroups> SetUp(const PodRequest& request);
+
+// Carries the steps out in order. The error names the file: write "64000000" to /sys/...: ...
+Status Execute(const std::vector<Step>& steps);
+
+// Removes the groups of a pod in all hierarchies, deepest first, killing what still runs in them and waiting
+// until it is gone (at most `timeout_ms`). A subcgroup that is a host unit keeps the unit itself and nothing
+// is killed. Groups that are not there are fine; so is an empty subcgroup. kInvalid: a path that climbs.
+Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms = 2000);
+
+}  // namespace rkt::cgroup

@@ -12,7 +12,8 @@
 //     imageManifest/sha512/<hh>/<key>   0660  the manifest's bytes as they stand in the image
 //     imagelocks/<key>                  0660  flock; never removed
 //     index                             0660  one row an image (docs/formats/store-index.md)
-//     tmp/                                    what imports are writing; collectable when nobody holds its lock
+//     index.lock                        0660  flock, exclusive while the index is replaced
+//     tmp/<random>/                           what imports are writing; collectable when nobody holds its lock
 //     tree/<treeid>/{manifest,rootfs/,image,rendered,hash}
 //     treestorelocks/<treeid>
 //
@@ -79,8 +80,9 @@ class Store {
     int64_t size;
   };
   Result<OpenBlob> OpenForReading(const std::string& key) const;
-  // Removes the image's row, manifest and blob (not trees made of it). kNotFound, or kBusy never: waits for readers.
-  Status RemoveImage(const std::string& key);
+  // Removes the image's row, manifest and blob (not trees made of it), waiting for readers. kNotFound. Once the row
+  // is gone the image is; an error after that says which files were left, and `*stale_files` becomes true.
+  Status RemoveImage(const std::string& key, bool* stale_files = nullptr);
 
   // --- trees ---
 
@@ -93,9 +95,13 @@ class Store {
   // Renders the image with its dependencies unless it is there already, waiting for another process that does.
   // Returns the tree id. Verifies the blobs' hashes while it reads them.
   Result<std::string> RenderTree(const std::string& key);
-  // A shared lock that keeps GarbageCollectTrees from removing the tree until it is dropped.
+  // A shared lock that keeps garbage collection from removing the tree until it is dropped. Ask IsRendered once it is
+  // held: the tree may have gone between RenderTree and this (then render again).
   Result<Lock> LockTree(const std::string& tree_id) const;
+  // Waits for those who hold LockTree. A missing tree is success.
   Status RemoveTree(const std::string& tree_id);
+  // The same, but leaves a tree that somebody holds locked: false.
+  Result<bool> TryRemoveTree(const std::string& tree_id);
   Result<std::vector<std::string>> ListTrees() const;
   // Extracts one image (no dependencies) into an existing empty directory: manifest and rootfs/, or only the
   // content of rootfs/.
@@ -113,8 +119,23 @@ class Store {
   // Compares the blob with its key (kCorrupt where they differ) and the tree with what it was made of.
   Result<Verification> VerifyTree(const std::string& key) const;
 
-  // --- importing: used by image/import.h, which reads archives ---
+  // Throws a damaged tree away and renders it anew.
+  Result<std::string> RebuildTree(const std::string& key);
+
+  // --- importing: used by the fetch program, which reads archives (store/import.h) ---
   class Import;
+
+  // --- housekeeping ---
+
+  // Shared by whoever makes a pod, from before it renders a tree until its pod names the tree; exclusive by
+  // tree garbage collection. DIR/locks/prepareLock.
+  Result<Lock> LockPreparing(Lock::Kind kind) const;
+  // Removes what killed processes left in cas/tmp.
+  Status CollectTemporary();
+  // Removes blobs and manifests that no row names (an import that was killed before its last step).
+  Status CollectOrphans();
+  // Writes the index anew from blobs and manifests. Import times come from the manifests' files; the flag "latest" is lost.
+  Status RebuildIndex();
 
   const std::string& data_dir() const;
   int cas_fd() const;

@@ -58,7 +58,7 @@ class Pod {
   Status Refresh();
 
   Result<std::string> ReadManifestBytes() const;
-  // Time of creation and start, ns since the epoch; nothing where it has not come so far.
+  // Time of creation and of the start, ns since the epoch; nothing where it has not come so far.
   std::optional<int64_t> created_ns() const;
   std::optional<int64_t> started_ns() const;
   // The pod's process as the host counts: the file pid, else the one child of ppid's. kNotFound where neither file
@@ -66,7 +66,7 @@ class Pod {
   Result<int> ContainerPid() const;
   // ContainerPid, waiting (polling) for it for as long as the pod is running.
   Result<int> WaitContainerPid();
-  // The pid as written in pid, else in ppid; also of a pod that has exited.
+  // What is written in the file pid, also of a pod that has exited. (Not ppid: the child it had is unknown then.)
   std::optional<int> RecordedPid() const;
   // What the stage1 image's tree is called in the tree store.
   Result<std::string> Stage1TreeId() const;
@@ -86,6 +86,8 @@ class Pod {
 
  private:
   friend class Pods;
+  Pod() = default;
+  static State ReadState(Stage stage, int dir);
   std::string data_dir_, uuid_, path_;
   Stage stage_ = Stage::kEmbryo;
   State state_ = State::kEmbryo;
@@ -118,9 +120,14 @@ class Pods {
   // An exclusive lock on the pod's directory, or nothing where somebody holds one.
   Result<std::optional<Lock>> TryLock(const Pod& pod);
 
+  // Removes the pod's directory where it is now, with all that is in it.
+  Status Forget(const Pod& pod);
+
   const std::string& data_dir() const { return data_dir_; }
 
  private:
+  Result<Fd*> StageFd(Stage stage);
+  Pod MakePod(Stage stage, const std::string& uuid, Fd dir) const;
   std::string data_dir_;
   Fd dir_;
   Fd stages_[6];

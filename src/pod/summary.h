@@ -48,8 +48,9 @@ struct Summary {
 Summary Summarize(const appc::PodManifest& manifest,
                   const std::vector<const appc::ImageManifest*>& images);
 
-// The file's text and back; nothing where it is no summary of this version.
-std::string FormatSummary(const Summary& summary);
-std::optional<Summary> ParseSummary(std::string_view text);
+// The file's text and back. `manifest_size` is that of POD/pod in bytes; nothing where the text is no summary of
+// this version or belongs to a manifest of another size.
+std::string FormatSummary(const Summary& summary, size_t manifest_size);
+std::optional<Summary> ParseSummary(std::string_view text, size_t manifest_size);
 
 }  // namespace rkt::pod

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Making, entering and removing the groups of a pod. What a removal may kill is only what lives in groups named
-// after the pod itself.
+// Making, entering and removing the groups of a pod. What a removal may kill is only what lives in
+// groups named after the pod itself.
 
 #include <string>
 #include <string_view>
@@ -28,15 +28,17 @@ struct PodGroups {
   std::vector<MissingController> missing;
 };
 
-// Discover, MakePlan, Execute and opening what will be entered. On an error nothing of the pod's groups stays.
+// Discover, MakePlan, Execute and opening what will be entered. On an error nothing of the pod's
+// groups stays.
 Result<PodGroups> SetUp(const PodRequest& request);
 
 // Carries the steps out in order. The error names the file: write "64000000" to /sys/...: ...
 Status Execute(const std::vector<Step>& steps);
 
-// Removes the groups of a pod in all hierarchies, deepest first, killing what still runs in them and waiting
-// until it is gone (at most `timeout_ms`). A subcgroup that is a host unit keeps the unit itself and nothing
-// is killed. Groups that are not there are fine; so is an empty subcgroup. kInvalid: a path that climbs.
+// Removes the groups of a pod in all hierarchies, deepest first, killing what still runs in them
+// and waiting until it is gone (at most `timeout_ms`). A subcgroup that is a host unit keeps the
+// unit itself and nothing is killed. Groups that are not there are fine; so is an empty subcgroup.
+// kInvalid: a path that climbs.
 Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms = 2000);
 
 }  // namespace rkt::cgroup

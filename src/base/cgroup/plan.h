@@ -3,15 +3,17 @@
 
 #pragma once
 
-// The groups of a pod, as values: which directories are made, what is written into them, who enters which
-// (runtime.md of the reference, section 12). Making the plan touches nothing.
+// The groups of a pod, as values: which directories are made, what is written into them, who enters
+// which (runtime.md of the reference, section 12). Making the plan touches nothing.
 //
 //   v2   SUBCGROUP/                        the pod; without limits everything is in here
 //        SUBCGROUP/init.scope              with limits: the supervisor
 //        SUBCGROUP/system.slice/APP.service   with limits: one per app
-//   v1   HIERARCHY/SUBCGROUP/system.slice/APP.service   only for controllers in which a limit is set, only those apps
+//   v1   HIERARCHY/SUBCGROUP/system.slice/APP.service   only for controllers in which a limit is
+//   set, only those apps
 //
-// SUBCGROUP is OWN/machine-rkt\x2dUUID.scope, or the host unit that rkt was started in: SLICE/UNIT, v2 SLICE/UNIT/payload.
+// SUBCGROUP is OWN/machine-rkt\x2dUUID.scope, or the host unit that rkt was started in: SLICE/UNIT,
+// v2 SLICE/UNIT/payload.
 
 #include <cstdint>
 #include <optional>
@@ -43,9 +45,9 @@ struct PodRequest {
 
 struct Step {
   enum class Kind {
-    kMakeDir,      // an existing one is fine
-    kWrite,        // text to an existing file
-    kMoveSelf,     // this process enters the group `path`
+    kMakeDir,   // an existing one is fine
+    kWrite,     // text to an existing file
+    kMoveSelf,  // this process enters the group `path`
   };
   Kind kind;
   std::string path;
@@ -60,19 +62,21 @@ struct MissingController {
 };
 
 struct Plan {
-  // What goes into POD/subcgroup: beneath the root of the hierarchies, without slash in front. Empty: no groups.
+  // What goes into POD/subcgroup: beneath the root of the hierarchies, without slash in front.
+  // Empty: no groups.
   std::string subcgroup;
   std::vector<Step> steps;
-  std::string supervisor_group;               // the v2 group of pid 1, empty: none
+  std::string supervisor_group;  // the v2 group of pid 1, empty: none
   struct App {
-    std::string v2_group;                     // empty: that of the supervisor, or none
+    std::string v2_group;  // empty: that of the supervisor, or none
     std::vector<std::string> v1_groups;
   };
-  std::vector<App> apps;                      // as in the request
+  std::vector<App> apps;  // as in the request
   std::vector<MissingController> missing;
 };
 
-// "machine-rkt\x2dUUID-with-dashes-escaped.scope", as systemd names the scope of the machine rkt-UUID.
+// "machine-rkt\x2dUUID-with-dashes-escaped.scope", as systemd names the scope of the machine
+// rkt-UUID.
 std::string ScopeName(std::string_view uuid);
 Plan MakePlan(const Layout& layout, const PodRequest& request);
 

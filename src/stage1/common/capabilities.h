@@ -15,8 +15,8 @@
 
 namespace rkt::stage1 {
 
-// AUDIT_WRITE CHOWN DAC_OVERRIDE FSETID FOWNER KILL MKNOD NET_RAW NET_BIND_SERVICE SETUID SETGID SETPCAP SETFCAP
-// SYS_CHROOT: bit N is capability number N.
+// AUDIT_WRITE CHOWN DAC_OVERRIDE FSETID FOWNER KILL MKNOD NET_RAW NET_BIND_SERVICE SETUID SETGID
+// SETPCAP SETFCAP SYS_CHROOT: bit N is capability number N.
 inline constexpr uint64_t kDefaultCapabilities = 0xa80425fb;
 // --insecure-options=capabilities: nothing is dropped.
 inline constexpr uint64_t kAllCapabilities = ~uint64_t{0};

@@ -11,9 +11,10 @@ namespace rkt::stage1 {
 
 enum class CapabilityStep : int { kNone, kAmbient, kBounding, kInheritable };
 
-// Clears the ambient set, drops what is not in `mask` from the bounding set, clears the inheritable set. Permitted
-// and effective stay until execve: the kernel then gives root exactly the bounding set, and the change to another
-// uid (ApplyIdentity) has emptied them for everybody else. Call it before ApplyIdentity. 0 or an errno.
+// Clears the ambient set, drops what is not in `mask` from the bounding set, clears the inheritable
+// set. Permitted and effective stay until execve: the kernel then gives root exactly the bounding
+// set, and the change to another uid (ApplyIdentity) has emptied them for everybody else. Call it
+// before ApplyIdentity. 0 or an errno.
 int ApplyCapabilities(uint64_t mask, CapabilityStep* failed);
 const char* CapabilityStepText(CapabilityStep step);
 

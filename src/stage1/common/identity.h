@@ -3,9 +3,10 @@
 
 #pragma once
 
-// Who an app runs as: the user and group strings of a manifest, resolved inside the app's root file system
-// (runtime.md of the reference, section 8). Nothing of the host is asked, and the files of an image are read as the
-// hostile input that they may be: through the root, regular files only, never blocking, capped in size.
+// Who an app runs as: the user and group strings of a manifest, resolved inside the app's root file
+// system (runtime.md of the reference, section 8). Nothing of the host is asked, and the files of
+// an image are read as the hostile input that they may be: through the root, regular files only,
+// never blocking, capped in size.
 
 #include <sys/types.h>
 
@@ -24,8 +25,8 @@ struct IdentityRequest {
   std::string user;   // "root", a number, "/path" (its owner), or a name in /etc/passwd
   std::string group;  // likewise, /etc/group
   std::vector<int64_t> supplementary_gids;
-  // The image was converted from docker and nobody has overridden its group: where group equals user and cannot be
-  // looked up, the gid is the uid.
+  // The image was converted from docker and nobody has overridden its group: where group equals
+  // user and cannot be looked up, the gid is the uid.
   bool docker_gid_fallback = false;
 };
 
@@ -36,7 +37,8 @@ struct Identity {
 };
 
 // `root` is a descriptor of the app's root directory. Numbers and "root" cost no system call.
-// kNotFound: no such name or path; kInvalid: an id out of range, a file that is not a regular one or too large.
+// kNotFound: no such name or path; kInvalid: an id out of range, a file that is not a regular one
+// or too large.
 Result<Identity> ResolveIdentity(int root, const IdentityRequest& request);
 
 }  // namespace rkt::stage1

@@ -13,8 +13,10 @@ namespace rkt::stage1 {
 
 enum class IdentityStep : int { kNone, kGroups, kGid, kUid };
 
-// setgroups, setresgid, setresuid by the raw system calls (the libc's signal every thread). 0 or an errno.
-int ApplyIdentity(uid_t uid, gid_t gid, const gid_t* groups, size_t group_count, IdentityStep* failed);
+// setgroups, setresgid, setresuid by the raw system calls (the libc's signal every thread). 0 or an
+// errno.
+int ApplyIdentity(uid_t uid, gid_t gid, const gid_t* groups, size_t group_count,
+                  IdentityStep* failed);
 const char* IdentityStepText(IdentityStep step);
 
 }  // namespace rkt::stage1

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// The texts of /etc/resolv.conf and /etc/hosts that rkt gives to an app (runtime.md of the reference, section 10).
-// Pure functions.
+// The texts of /etc/resolv.conf and /etc/hosts that rkt gives to an app (runtime.md of the
+// reference, section 10). Pure functions.
 
 #include <string>
 #include <string_view>

@@ -49,10 +49,11 @@ struct Preparation {
   pod::Pod pod;
   Lock lock;
   bool overlay;
-  Stage1Image stage1;
+  std::string stage1_tree;
+  std::string stage1_manifest;  // bytes
   struct App {
     std::string name;
-    std::string tree_id;
+    std::string tree_id;  // empty without overlay
   };
   std::vector<App> apps;
 };

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage0/overlay.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mount.h"
+#include "pod/paths.h"
+
+namespace rkt::stage0 {
+namespace {
+
+constexpr long kAufsMagic = 0x61756673;
+constexpr long kZfsMagic = 0x2fc12fc1;
+
+// All paths of a mount are relative to the pod's directory and made of names that hold neither ',' nor ':', so
+// that no path of the data directory has to be escaped in overlay's options.
+std::string TreeFromPod(const std::string& tree) { return StrCat("../../../cas/tree/", tree, "/rootfs"); }
+
+struct OverlayPaths {
+  std::string upper;
+  std::string work;
+};
+OverlayPaths PathsOf(const std::string& tree, const std::string& app) {
+  OverlayPaths paths{pod::OverlayUpper(tree), pod::OverlayWork(tree)};
+  if (!app.empty()) {
+    paths.upper += StrCat("/", app);
+    paths.work += StrCat("/", app);
+  }
+  return paths;
+}
+
+Status MakeDir(int dir, const std::string& path, mode_t mode) {
+  if (::mkdirat(dir, path.c_str(), mode) != 0 && errno != EEXIST) return SysErr("mkdir ", path);
+  return {};
+}
+
+// The upper directory's attributes are those of the mounted root: the same as the tree's own.
+Status MakeUpper(int pod, const store::Store& store, const std::string& tree, const std::string& upper) {
+  struct stat st;
+  std::string root = store.TreeRootfsPath(tree);
+  if (::stat(root.c_str(), &st) != 0) return SysErr("stat ", root);
+  mode_t mode = st.st_mode & 07777;
+  TRY(MakeDir(pod, upper, mode));
+  if (::fchmodat(pod, upper.c_str(), mode, 0) != 0) return SysErr("chmod ", upper);
+  if ((st.st_uid != 0 || st.st_gid != 0) &&
+      ::fchownat(pod, upper.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysErr("chown ", upper);
+  }
+  return {};
+}
+
+// overlay/TREE, readable by the group that the data directory was given to: it reads exit statuses there.
+Status MakeTreeDir(int pod, const std::string& tree, gid_t group) {
+  std::string path = pod::OverlayTreeDir(tree);
+  TRY(MakeDir(pod, path, 0750));
+  if (group != 0 && ::fchownat(pod, path.c_str(), 0, group, AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysErr("chown ", path);
+  }
+  TRY(MakeDir(pod, pod::OverlayUpper(tree), 0755));
+  return MakeDir(pod, pod::OverlayWork(tree), 0755);
+}
+
+Status MountOverlay(const std::string& tree, const std::string& app, const std::string& target) {
+  OverlayPaths paths = PathsOf(tree, app);
+  MountParameters parameters = {{"lowerdir", TreeFromPod(tree)},
+                                {"upperdir", paths.upper},
+                                {"workdir", paths.work},
+                                // Without it the unmounting at the pod's end writes the whole file system
+                                // beneath to disk and waits (Linux 5.10).
+                                {"volatile", ""}};
+  auto mount = NewMount("overlay", parameters, 0);
+  if (!mount) {
+    parameters.pop_back();
+    mount = NewMount("overlay", parameters, 0);
+  }
+  if (!mount) return std::move(mount).error().Wrap(StrCat("mounting the overlay on ", target));
+  return AttachMountAt(mount->get(), AT_FDCWD, target);
+}
+
+// Whether directory entries tell their type, without which overlays do not work.
+bool TellsTypes(const std::string& dir) {
+  auto fd = Open(dir, O_RDONLY | O_DIRECTORY);
+  if (!fd) return false;
+  auto entries = ListDirFd(fd->get());
+  if (!entries) return false;
+  for (const DirEntry& entry : *entries) {
+    if (entry.type == DT_UNKNOWN) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string OverlayObstacle(const std::string& data_dir) {
+  int context = static_cast<int>(::syscall(SYS_fsopen, "overlay", 1 /* FSOPEN_CLOEXEC */));
+  if (context < 0) return "overlay is not supported by the kernel";
+  ::close(context);
+  struct statfs fs;
+  if (::statfs(data_dir.c_str(), &fs) != 0) return StrCat("statfs ", data_dir, ": ", ErrnoText(errno));
+  if (fs.f_type == kAufsMagic) return "aufs does not work beneath overlay";
+  if (fs.f_type == kZfsMagic) return "zfs does not work beneath overlay";
+  if (!TellsTypes(data_dir)) return "the file system of the data directory does not tell the type of entries";
+  return "";
+}
+
+Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
+                       const std::vector<Preparation::App>& apps) {
+  int dir = pod.fd();
+  struct stat st;
+  if (::fstat(dir, &st) != 0) return SysErr("stat ", pod.path());
+  TRY(MakeDir(dir, pod::kOverlayDir, 0750));
+  // A data directory with the set-group-ID bit hands it down; inside of pods it has no business.
+  if ((st.st_mode & S_ISGID) && ::fchmodat(dir, pod::kOverlayDir, 0750, 0) != 0) {
+    return SysErr("chmod ", pod::kOverlayDir);
+  }
+  TRY(MakeTreeDir(dir, stage1_tree, st.st_gid));
+  OverlayPaths stage1 = PathsOf(stage1_tree, "");
+  TRY(MakeUpper(dir, store, stage1_tree, stage1.upper));
+  // What stage0 and stage1 write in stage1's root goes to directories of the upper layer, so that the overlay has
+  // nothing to copy up.
+  for (const char* path : {"opt", pod::kStage2Dir, "rkt", pod::kStatusDir}) {
+    TRY(MakeDir(dir, StrCat(stage1.upper, "/", path), 0755));
+  }
+  for (const Preparation::App& app : apps) {
+    TRY(MakeTreeDir(dir, app.tree_id, st.st_gid));
+    OverlayPaths paths = PathsOf(app.tree_id, app.name);
+    TRY(MakeUpper(dir, store, app.tree_id, paths.upper));
+    TRY(MakeDir(dir, paths.work, 0755));
+    std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
+    TRY(MakeDir(dir, stage2, 0755));
+    TRY(MakeDir(dir, StrCat(stage2, "/rootfs"), 0755));
+    if (::linkat(dir, pod::AppImageManifest(app.name).c_str(), dir, StrCat(stage2, "/manifest").c_str(), 0) != 0) {
+      return SysErr("link ", stage2, "/manifest");
+    }
+    TRY(WriteFileAt(dir, pod::AppTreeFile(app.name), app.tree_id, 0640));
+  }
+  return WriteFileAt(dir, pod::kOverlayMarker, "", 0640);
+}
+
+Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
+                 const std::vector<Preparation::App>& apps) {
+  std::string root = StrCat(pod.path(), "/", pod::kStage1Rootfs);
+  TRY_CTX(store.CopyTree(stage1_tree, root), "copying the stage1 image");
+  TRY(MakeDirs(StrCat(root, "/", pod::kStage2Dir), 0755));
+  TRY(MakeDirs(StrCat(root, "/", pod::kStatusDir), 0755));
+  for (const Preparation::App& app : apps) {
+    std::string stage2 = StrCat(root, "/", pod::AppDir(app.name));
+    TRY(MakeDir(AT_FDCWD, stage2, 0755));
+    TRY(MakeDir(AT_FDCWD, StrCat(stage2, "/rootfs"), 0755));
+    TRY_CTX(store.CopyTree(app.tree_id, StrCat(stage2, "/rootfs")), "copying the image of app ", app.name);
+    std::string manifest = TRY(pod.ReadFile(pod::AppImageManifest(app.name)));
+    TRY(WriteFileAt(AT_FDCWD, StrCat(stage2, "/manifest"), manifest, 0640));
+  }
+  return {};
+}
+
+Status EnterPrivateMounts() {
+  if (::unshare(CLONE_NEWNS) != 0) return SysErr("making a mount namespace");
+  return SetPropagation("/", MS_SLAVE, /*recursive=*/true);
+}
+
+Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparation::App>& apps) {
+  TRY(MountOverlay(stage1_tree, "", pod::kStage1Rootfs));
+  for (const Preparation::App& app : apps) {
+    TRY_CTX(MountOverlay(app.tree_id, app.name, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))), "app ",
+            app.name);
+  }
+  return {};
+}
+
+void UnmountOverlays(const pod::Pod& pod) {
+  (void)DetachMount(StrCat(pod.path(), "/", pod::kStage1Rootfs));
+}
+
+Status MakeMtabs(const std::vector<Preparation::App>& apps) {
+  for (const Preparation::App& app : apps) {
+    std::string path = StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name), "/etc");
+    auto etc = Open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (!etc) continue;
+    if (::faccessat(etc->get(), "mtab", F_OK, AT_SYMLINK_NOFOLLOW) == 0) continue;
+    if (::symlinkat("../proc/self/mounts", etc->get(), "mtab") != 0 && errno != EEXIST) {
+      return SysErr("making etc/mtab of app ", app.name);
+    }
+  }
+  return {};
+}
+
+}  // namespace rkt::stage0

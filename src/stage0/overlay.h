@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The root file systems of a pod: overlays over trees of the store, or copies of them. What is prepared here is
+// plain directories; what is mounted is mounted in a mount namespace of the calling process's own, so that nothing
+// of it shows on the host and nothing stays when the last process of the pod has ended.
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "pod/pod.h"
+#include "stage0/prepare.h"
+#include "store/store.h"
+
+namespace rkt::stage0 {
+
+// Why overlays cannot be used on the data directory; empty where they can.
+std::string OverlayObstacle(const std::string& data_dir);
+
+// Makes upper and work directories and mount points, and the markers that say which trees are used.
+Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
+                       const std::vector<Preparation::App>& apps);
+// Copies the trees instead.
+Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
+                 const std::vector<Preparation::App>& apps);
+
+// Enters a mount namespace of its own; mounts of the host still come in, none goes out.
+Status EnterPrivateMounts();
+// Mounts stage1's overlay and those of the apps upon it. The working directory is the pod's.
+Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparation::App>& apps);
+// Detaches all of it again, in this process's mount namespace.
+void UnmountOverlays(const pod::Pod& pod);
+// etc/mtab of each app, where there is an etc and no mtab. The working directory is the pod's.
+Status MakeMtabs(const std::vector<Preparation::App>& apps);
+
+}  // namespace rkt::stage0

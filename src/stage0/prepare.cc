@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage0/prepare.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/uuid.h"
+#include "pod/paths.h"
+#include "stage0/overlay.h"
+
+namespace rkt::stage0 {
+namespace {
+
+constexpr mode_t kFileMode = 0640;
+constexpr mode_t kDirMode = 0750;
+
+// Keeps the collector of trees away until the pod says which trees it uses.
+Result<Lock> TakePrepareLock(const std::string& data_dir) {
+  std::string path = pod::PrepareLock(data_dir);
+  auto lock = Lock::File(AT_FDCWD, path, Lock::Kind::kShared);
+  if (lock || lock.error().err() != ENOENT) return lock;
+  TRY(MakeDirs(StrCat(data_dir, "/locks"), kDirMode));
+  return Lock::File(AT_FDCWD, path, Lock::Kind::kShared);
+}
+
+bool ChooseOverlay(const PrepareOptions& options) {
+  if (!options.use_overlay) return false;
+  std::string obstacle = OverlayObstacle(options.data_dir);
+  if (obstacle.empty()) return true;
+  Notice("", StrCat("disabling overlay support: ", Quote(obstacle)));
+  return false;
+}
+
+// Image manifests of the apps: those that the caller has parsed, and those read here.
+struct Images {
+  std::vector<std::string> bytes;
+  std::vector<appc::ImageManifest> read;
+  std::vector<const appc::ImageManifest*> manifests;
+};
+
+Result<Images> ReadImages(const store::Store& store, const std::vector<PodImage>& wanted) {
+  Images images;
+  images.read.reserve(wanted.size());
+  for (const PodImage& image : wanted) {
+    images.bytes.push_back(TRY(store.ReadManifestBytes(image.key)));
+    if (image.manifest) {
+      images.manifests.push_back(image.manifest);
+    } else {
+      images.read.push_back(TRY(appc::ParseImageManifest(images.bytes.back())));
+      images.manifests.push_back(&images.read.back());
+    }
+  }
+  return images;
+}
+
+Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const Images& images,
+                     const std::string& stage1_tree, const std::string& stage1_manifest) {
+  int dir = pod.fd();
+  TRY(WriteFileAt(dir, pod::kManifestFile, options.manifest_bytes, kFileMode));
+  TRY(WriteFileAt(dir, pod::kLockFile, "", 0600));
+  std::string summary = pod::FormatSummary(pod::Summarize(*options.manifest, images.manifests),
+                                           options.manifest_bytes.size());
+  TRY(WriteFileAt(dir, pod::kSummaryFile, summary, kFileMode));
+  TRY(WriteFileAt(dir, pod::kStage1TreeFile, stage1_tree, kFileMode));
+  TRY(MakeDirAt(dir, pod::kStage1Dir, kDirMode));
+  TRY(WriteFileAt(dir, pod::kStage1Manifest, stage1_manifest, kFileMode));
+  TRY(MakeDirAt(dir, pod::kStage1Rootfs, kDirMode));
+  TRY(MakeDirAt(dir, pod::kAppsInfoDir, kDirMode));
+  for (size_t i = 0; i < options.images.size(); ++i) {
+    const std::string& app = options.images[i].app;
+    TRY(MakeDirAt(dir, pod::AppInfoDir(app), kDirMode));
+    TRY(WriteFileAt(dir, pod::AppImageManifest(app), images.bytes[i], kFileMode));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const PrepareOptions& options) {
+  if (!options.private_users.empty()) {
+    return Err(Code::kUnsupported, "--private-users is not supported by this version");
+  }
+  Lock prepare_lock = TRY(TakePrepareLock(options.data_dir));
+  Stage1Image stage1 = TRY(FindStage1(store, options.stage1));
+  std::string stage1_manifest = TRY(ReadFile(StrCat(store.TreePath(stage1.tree_id), "/manifest")));
+  bool overlay = ChooseOverlay(options);
+  Images images = TRY(ReadImages(store, options.images));
+  std::vector<Preparation::App> apps;
+  for (const PodImage& image : options.images) {
+    apps.push_back({image.app, TRY_CTX(store.RenderTree(image.key), "rendering the image of app ", image.app)});
+  }
+
+  auto created = TRY(pods.Create(options.uuid.empty() ? NewUuid() : options.uuid));
+  auto fill = [&]() -> Status {
+    if (!options.uuid_file.empty()) {
+      TRY_CTX(WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),
+              "saving the UUID");
+    }
+    TRY(WritePodFiles(created.pod, options, images, stage1.tree_id, stage1_manifest));
+    if (overlay) {
+      TRY(MakeOverlayDirs(created.pod, store, stage1.tree_id, apps));
+    } else {
+      TRY(CopyTrees(created.pod, store, stage1.tree_id, apps));
+    }
+    // Last, since its time is the pod's.
+    return WriteFileAt(created.pod.fd(), pod::kCreatedFile, "", kFileMode);
+  };
+  if (auto status = fill(); !status) {
+    (void)pods.Forget(created.pod);
+    return std::move(status).error().Wrap("preparing the pod");
+  }
+  if (!overlay) {
+    for (Preparation::App& app : apps) app.tree_id.clear();
+  }
+  return Preparation{std::move(created.pod), std::move(created.lock), overlay,
+                     stage1.tree_id,         std::move(stage1_manifest), std::move(apps)};
+}
+
+Result<std::string> Prepare(store::Store& store, const PrepareOptions& options) {
+  pod::Pods pods = TRY(pod::Pods::Open(options.data_dir));
+  Preparation preparation = TRY(PrepareLocked(pods, store, options));
+  // Renamed before the lock goes, so that nobody takes it for an aborted one in between.
+  if (auto moved = pods.Move(preparation.pod, pod::Stage::kPrepared); !moved) {
+    (void)pods.Forget(preparation.pod);
+    return std::move(moved).error();
+  }
+  return preparation.pod.uuid();
+}
+
+}  // namespace rkt::stage0

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage0/run.h"
+
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "pod/paths.h"
+#include "stage0/overlay.h"
+#include "stage0/stage1_contract.h"
+
+namespace rkt::stage0 {
+namespace {
+
+// A program with its arguments, ready for exec.
+struct Start {
+  std::string program;
+  std::vector<std::string> argv;
+  std::vector<std::string> env;
+};
+
+std::vector<char*> Pointers(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+Status CheckOptions(const RunOptions& options) {
+  if (options.mds_register) return Err(Code::kUnsupported, "--mds-register is not supported by this version");
+  return {};
+}
+
+// The path is that of the pod in `run`, where it will be by then.
+Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation, const RunOptions& options) {
+  Stage1Contract contract = TRY(Stage1Contract::Parse(preparation.stage1_manifest));
+  std::string entry = contract.EntryPoint("run");
+  if (entry.empty()) return Err(Code::kInvalid, "the stage1 image has no run entry point");
+  Start start;
+  start.program = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
+                         preparation.pod.uuid(), "/", pod::kStage1Rootfs, entry);
+  std::vector<std::string> warnings;
+  start.argv = TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
+  for (const std::string& warning : warnings) Notice("stage0", warning);
+  start.env = RunEnvironment(environ, preparation.lock.fd());
+  return start;
+}
+
+// resolv.conf and hosts of our making, where stage1 looks for them.
+Status WriteNameFiles(const pod::Pod& pod, const RunOptions& options) {
+  bool resolv = options.dns.mode == DnsConfig::Mode::kStage0;
+  bool hosts = options.hosts.mode == HostsConfig::Mode::kStage0;
+  if (!resolv && !hosts) return {};
+  std::string root = TRY(pod.Stage1WritableDir());
+  TRY(MakeDirAt(pod.fd(), StrCat(root, "/etc"), 0755));
+  if (resolv) {
+    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kResolvConf), ResolvConfText(options.dns), 0644, true));
+  }
+  if (hosts) {
+    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kHosts), HostsText(options.hosts), 0644, true));
+  }
+  return {};
+}
+
+// Returns only where it failed.
+Status BecomeStage1(Start start, Lock& lock) {
+  TRY(lock.KeepThroughExec());
+  ::execve(start.program.c_str(), Pointers(start.argv).data(), Pointers(start.env).data());
+  return SysErr("executing stage1's ", start.program);
+}
+
+Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options) {
+  Start start = TRY(PlanStart(pods, preparation, options));
+  TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile, RuntimeConfig(options, ""), 0640, true));
+  TRY(WriteNameFiles(preparation.pod, options));
+  TRY(pods.Move(preparation.pod, pod::Stage::kRun));
+  if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
+  TRY(EnterPrivateMounts());
+  if (preparation.overlay) TRY(MountOverlays(preparation.stage1_tree, preparation.apps));
+  TRY(MakeMtabs(preparation.apps));
+  return BecomeStage1(std::move(start), preparation.lock);
+}
+
+// What Prepare wrote, read again.
+Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
+  pod::Pod pod = TRY(pods.Get(uuid));
+  auto not_prepared = [&] { return Err(Code::kInvalid, "pod ", Quote(uuid), " is not prepared"); };
+  if (pod.state() != pod::State::kPrepared) return not_prepared();
+  auto lock = TRY(pods.TryLock(pod));
+  if (!lock) return not_prepared();
+  TRY(pod.Refresh());
+  if (pod.state() != pod::State::kPrepared) return not_prepared();
+
+  bool overlay = pod.UsesOverlay();
+  if (overlay) {
+    if (std::string obstacle = OverlayObstacle(pods.data_dir()); !obstacle.empty()) {
+      return Err(Code::kUnsupported, "the pod was prepared with overlay, which cannot be used: ", obstacle);
+    }
+  }
+  if (ExistsAt(pod.fd(), pod::kPrivateUsersFile)) {
+    return Err(Code::kUnsupported, "pods with private users are not supported by this version");
+  }
+  std::string stage1_tree = TRY(pod.Stage1TreeId());
+  std::string stage1_manifest = TRY(pod.ReadFile(pod::kStage1Manifest));
+  std::vector<Preparation::App> apps;
+  for (pod::AppSummary& app : TRY(pod.ReadSummary()).apps) {
+    std::string tree;
+    if (overlay) tree = TRY(pod.ReadFile(pod::AppTreeFile(app.name), 4096));
+    if (tree.find_first_of("/,:") != std::string::npos) {
+      return Err(Code::kCorrupt, "the tree store ID of app ", app.name, " is damaged");
+    }
+    apps.push_back({std::move(app.name), std::move(tree)});
+  }
+  return Preparation{std::move(pod),         std::move(*lock),           overlay,
+                     std::move(stage1_tree), std::move(stage1_manifest), std::move(apps)};
+}
+
+}  // namespace
+
+Status Run(store::Store& store, const PrepareOptions& prepare, const RunOptions& options) {
+  TRY(CheckOptions(options));
+  pod::Pods pods = TRY(pod::Pods::Open(prepare.data_dir));
+  Preparation preparation = TRY(PrepareLocked(pods, store, prepare));
+  Status failed = StartPod(pods, preparation, options);
+  // Nothing has run: nobody misses the pod.
+  UnmountOverlays(preparation.pod);
+  (void)pods.Forget(preparation.pod);
+  return failed;
+}
+
+Status RunPrepared(const std::string& data_dir, const std::string& uuid, const RunOptions& options) {
+  TRY(CheckOptions(options));
+  pod::Pods pods = TRY(pod::Pods::Open(data_dir));
+  Preparation preparation = TRY(OpenPrepared(pods, uuid));
+  if (options.interactive && preparation.apps.size() > 1) {
+    return Err(Code::kInvalid, "interactive mode takes pods of one app");
+  }
+  // Where this fails behind the rename, the pod counts as exited and is collected as one.
+  return StartPod(pods, preparation, options);
+}
+
+}  // namespace rkt::stage0

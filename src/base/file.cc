@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -139,6 +140,14 @@ Result<std::vector<DirEntry>> ListDirAt(int dir, const std::string& path) {
 
 namespace {
 // Removes what is in the directory. `device` holds the walk on one file system.
+// A bind mount may show a directory of the same file system, so the device alone does not tell (Linux 5.8 does).
+Result<bool> IsMountPoint(int dir, dev_t device) {
+  struct statx st;
+  if (::statx(dir, "", AT_EMPTY_PATH, STATX_INO, &st) != 0) return SysErr("stat");
+  return makedev(st.stx_dev_major, st.stx_dev_minor) != device ||
+         (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 Status EmptyDir(int dir, dev_t device, int depth) {
   if (depth > 4096) return Err(Code::kInvalid, "directories nested deeper than 4096");
   auto entries = ListDirFd(dir);
@@ -158,9 +167,9 @@ Status EmptyDir(int dir, dev_t device, int depth) {
       if (::unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
       if (errno != ENOTEMPTY && errno != EEXIST) return SysErr("remove ", entry.name);
       Fd child = TRY(OpenAt(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      struct stat st;
-      if (::fstat(child.get(), &st) != 0) return SysErr("stat ", entry.name);
-      if (st.st_dev != device) return ErrnoError(EXDEV, StrCat("remove ", entry.name));
+      if (TRY(IsMountPoint(child.get(), device))) {
+        return ErrnoError(EXDEV, StrCat("remove ", entry.name));
+      }
       Status emptied = EmptyDir(child.get(), device, depth + 1);
       if (::unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT && emptied) {
         return SysErr("remove ", entry.name);

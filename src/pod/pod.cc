@@ -85,6 +85,12 @@ Status Pod::Refresh() {
   return Err(Code::kNotFound, "pod ", Quote(uuid_), " not found");
 }
 
+bool Pod::HasMoved() const {
+  struct stat self, there;
+  if (fstat(dir_.get(), &self) != 0 || lstat(path_.c_str(), &there) != 0) return true;
+  return there.st_ino != self.st_ino || there.st_dev != self.st_dev;
+}
+
 Result<std::string> Pod::ReadFile(const std::string& file, size_t limit) const {
   auto fd = OpenInRoot(dir_.get(), file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd) {

@@ -56,6 +56,8 @@ class Pod {
 
   // Where the pod is now: another process may have moved it on. kNotFound where it is gone.
   Status Refresh();
+  // Whether it is no longer where it was opened.
+  bool HasMoved() const;
 
   Result<std::string> ReadManifestBytes() const;
   // Time of creation and of the start, ns since the epoch; nothing where it has not come so far.

@@ -36,6 +36,7 @@ Status Gc(const GcOptions& options, const GcCallbacks& callbacks);
 
 // Deletes one pod whose lock the caller holds and which is in exited-garbage or garbage: stage1's gc entry point,
 // what is still mounted, the files.
-Status DeletePod(const GcOptions& options, const pod::Pods& pods, pod::Pod& pod, const GcCallbacks& callbacks);
+Status DeletePod(const GcOptions& options, pod::Pods& pods, pod::Pod& pod,
+                 const GcCallbacks& callbacks);
 
 }  // namespace rkt::stage0

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage0/enter.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "pod/pod.h"
+#include "stage0/entry_point.h"
+
+namespace rkt::stage0 {
+
+Result<std::vector<std::string>> AppNames(const std::string& data_dir, const std::string& uuid) {
+  pod::Pods pods = TRY(pod::Pods::Open(data_dir));
+  pod::Pod pod = TRY(pods.Get(uuid));
+  std::vector<std::string> names;
+  for (pod::AppSummary& app : TRY(pod.ReadSummary()).apps) names.push_back(std::move(app.name));
+  return names;
+}
+
+Status Enter(const std::string& data_dir, const std::string& uuid, const std::string& app,
+             const std::vector<std::string>& argv) {
+  pod::Pods pods = TRY(pod::Pods::Open(data_dir));
+  pod::Pod pod = TRY(pods.Get(uuid));
+  if (pod.state() != pod::State::kRunning) {
+    return Err(Code::kInvalid, "pod ", Quote(uuid), " isn't currently running");
+  }
+  int pid = TRY_CTX(pod.WaitContainerPid(), "finding the process of pod ", Quote(uuid));
+  Stage1Contract contract = TRY(ReadContract(pod));
+  std::string program = TRY(EntryPointPath(data_dir, pod, contract, "enter"));
+  std::vector<std::string> words = {program, StrCat("--pid=", pid), StrCat("--appname=", app), "--"};
+  words.insert(words.end(), argv.begin(), argv.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  if (::fchdir(pod.fd()) != 0) return SysErr("entering ", pod.path());
+  ::execv(program.c_str(), pointers.data());
+  return SysErr("executing stage1's ", program);
+}
+
+}  // namespace rkt::stage0

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The app's side of its start: what the cloned child does, in order, until execve. Everything it needs was decided
+// before and lies here as plain data; nothing is allocated, nothing of the host is touched but by descriptor. The
+// order is the one of the functions in AppChild (app_child.cc); a failure names its step.
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rkt::native {
+
+// One step of laying out the app's root. `target` is relative to the app's rootfs.
+struct MountStep {
+  enum class Kind : uint8_t {
+    kDirectory,   // make sure that there is a directory (mode); a symlink there is refused
+    kSymlink,     // target -> source, unless something is there
+    kFile,        // an empty file to bind onto (mode), unless something is there
+    kFilesystem,  // a new file system of type `source`, options in `options`
+    kBind,        // a copy of what is at `source` in the pod's root
+    kVolume,      // like kBind, but the target is made where it is missing and may be reached through symlinks
+    kReadOnly,    // the target bound onto itself, read-only
+  };
+  Kind kind;
+  bool optional = false;        // a missing target or source is no failure
+  bool directory = true;        // kVolume: make a directory, or a file, where the target is missing
+  const char* source = nullptr;
+  const char* target = nullptr;
+  const char* const* options = nullptr;  // kFilesystem: key, value, key, value, ..., null
+  uint64_t attributes = 0;      // MOUNT_ATTR_* set on the new mount
+  bool recursive = false;       // attributes and copy take what is mounted below along
+  mode_t mode = 0755;
+};
+
+enum class AppStep : int {
+  kNone,
+  kSession,
+  kRoot,
+  kMount,
+  kPivot,
+  kStreams,
+  kDirectory,
+  kResources,
+  kCapabilities,
+  kUser,
+  kSeccomp,
+  kExec,
+};
+const char* AppStepName(AppStep step);
+
+// What comes back through the failure pipe. `index` is that of the mount step, for kMount.
+struct AppFailure {
+  AppStep step;
+  int err;
+  int index;
+};
+
+struct AppChildPlan {
+  const char* rootfs = nullptr;        // where the app's root is mounted or lies, a path of the pod's root
+  const MountStep* mounts = nullptr;
+  size_t mount_count = 0;
+  bool readonly_rootfs = false;
+  bool allow_devices = false;          // device nodes of the image work (--insecure-options=paths)
+
+  int stdin_fd = -1;                   // become 0, 1, 2
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+  bool controlling_terminal = false;   // stdin_fd is a terminal to make the session's
+  int failure_fd = -1;                 // close-on-exec; 3 at the end
+
+  const int* cgroup_tasks = nullptr;   // `tasks` of v1 groups to enter
+  size_t cgroup_count = 0;
+  bool set_oom_score = false;
+  int oom_score_adj = 0;
+
+  const char* working_directory = "/";
+  uint64_t capabilities = 0;           // the bounding set, and what a root app has
+  uid_t uid = 0;
+  gid_t gid = 0;
+  const gid_t* groups = nullptr;
+  size_t group_count = 0;
+  bool no_new_privileges = false;
+  const sock_filter* seccomp = nullptr;
+  size_t seccomp_count = 0;
+
+  const char* program = nullptr;       // path inside the app's root
+  char* const* argv = nullptr;
+  char* const* envp = nullptr;
+};
+
+// Runs in the cloned child; never returns.
+[[noreturn]] void AppChild(const AppChildPlan& plan);
+
+// The same for a further program of a running app (`enter`): the caller has joined the app's namespaces already, so
+// that nothing is mounted here; groups, streams, confinement, execve.
+[[noreturn]] void EnteredChild(const AppChildPlan& plan);
+
+}  // namespace rkt::native

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The entry points of the native stage1 (docs/stage1-contract.md): each is started by stage0 in the pod's directory.
+// They return what the process shall exit with.
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace rkt::native {
+
+Result<int> RunCommand(const std::vector<std::string>& arguments);    // /init
+Result<int> EnterCommand(const std::vector<std::string>& arguments);  // /enter
+Result<int> StopCommand(const std::vector<std::string>& arguments);   // /stop
+Result<int> GcCommand(const std::vector<std::string>& arguments);     // /gc
+
+}  // namespace rkt::native

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+// The mounts of an app's root that are not the user's: runtime.md of the reference, sections 10 and 11.
+
+#include <sys/mount.h>
+
+#include "base/strings.h"
+#include "stage1/native/plan.h"
+
+namespace rkt::native {
+
+namespace {
+
+constexpr uint64_t kNoExecution = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+// Files and directories that tell of the host or steer it. `sched_debug`, `timer_list` and `keys` say what other
+// pods do.
+constexpr const char* kHiddenFiles[] = {
+    "proc/config.gz", "proc/kallsyms",    "proc/kcore",      "proc/kmem",  "proc/mem",
+    "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats",
+};
+constexpr const char* kHiddenDirectories[] = {
+    "proc/acpi", "proc/scsi", "sys/firmware", "sys/fs", "sys/hypervisor", "sys/module", "sys/power",
+};
+constexpr const char* kReadOnly[] = {
+    "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
+};
+constexpr const char* kDeviceNodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+
+MountStep& Add(AppPlan& app, MountStep::Kind kind, const char* target) {
+  MountStep step = {};
+  step.kind = kind;
+  step.target = target;
+  app.mounts.push_back(step);
+  return app.mounts.back();
+}
+
+void Directory(AppPlan& app, const char* target, mode_t mode, bool optional) {
+  MountStep& step = Add(app, MountStep::Kind::kDirectory, target);
+  step.mode = mode;
+  step.optional = optional;
+}
+
+void Filesystem(AppPlan& app, const char* type, const char* target, uint64_t attributes,
+                std::vector<const char*> options = {}) {
+  MountStep& step = Add(app, MountStep::Kind::kFilesystem, target);
+  step.source = type;
+  step.attributes = attributes;
+  if (!options.empty()) {
+    options.push_back(nullptr);
+    app.lists.push_back(std::move(options));
+    step.options = app.lists.back().data();
+  }
+}
+
+void Bind(AppPlan& app, const char* source, const char* target, uint64_t attributes, bool optional) {
+  MountStep& step = Add(app, MountStep::Kind::kBind, target);
+  step.source = source;
+  step.attributes = attributes;
+  step.optional = optional;
+}
+
+void Symlink(AppPlan& app, const char* source, const char* target) {
+  Add(app, MountStep::Kind::kSymlink, target).source = source;
+}
+
+// A file of the pod's root shown at a path of the app's.
+void ProvideFile(AppPlan& app, const char* source, const char* target) {
+  MountStep& file = Add(app, MountStep::Kind::kFile, target);
+  file.mode = 0644;
+  file.optional = true;
+  Bind(app, source, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true);
+}
+
+const char* Keep(AppPlan& app, std::string text) {
+  app.strings.push_back(std::move(text));
+  return app.strings.back().c_str();
+}
+
+void AddDev(AppPlan& app, const RunOptions& options) {
+  Directory(app, "dev", 0755, false);
+  // The nodes are bound from the pod's own /dev, and the file system itself is nodev: whatever an app makes with
+  // mknod, here or elsewhere, opens nothing.
+  Filesystem(app, "tmpfs", "dev", MOUNT_ATTR_NOSUID | (options.disable_paths ? 0 : MOUNT_ATTR_NODEV),
+             {"mode", "0755", "size", "65536k"});
+  for (const char* node : kDeviceNodes) {
+    const char* target = Keep(app, StrCat("dev/", node));
+    Add(app, MountStep::Kind::kFile, target).mode = 0666;
+    Bind(app, Keep(app, StrCat("/dev/", node)), target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+  }
+  Directory(app, "dev/net", 0755, false);
+  Add(app, MountStep::Kind::kFile, "dev/net/tun").mode = 0666;
+  Bind(app, "/dev/net/tun", "dev/net/tun", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
+  Directory(app, "dev/pts", 0755, false);
+  Bind(app, "/dev/pts", "dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+  Directory(app, "dev/shm", 01777, false);
+  Bind(app, "/dev/shm", "dev/shm", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
+  Symlink(app, "pts/ptmx", "dev/ptmx");
+  Symlink(app, "/proc/self/fd", "dev/fd");
+  Symlink(app, "/proc/self/fd/0", "dev/stdin");
+  Symlink(app, "/proc/self/fd/1", "dev/stdout");
+  Symlink(app, "/proc/self/fd/2", "dev/stderr");
+  Symlink(app, "/run/systemd/journal/dev-log", "dev/log");
+  if (options.interactive) {
+    Add(app, MountStep::Kind::kFile, "dev/console").mode = 0600;
+    Bind(app, "/dev/console", "dev/console", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
+  } else {
+    Symlink(app, "/proc/self/fd/1", "dev/console");
+  }
+}
+
+}  // namespace
+
+std::span<const char* const> HiddenPaths() {
+  static const std::vector<const char*> all = [] {
+    std::vector<const char*> paths(std::begin(kHiddenFiles), std::end(kHiddenFiles));
+    paths.insert(paths.end(), std::begin(kHiddenDirectories), std::end(kHiddenDirectories));
+    return paths;
+  }();
+  return all;
+}
+
+std::span<const char* const> ReadOnlyPaths() { return kReadOnly; }
+
+void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount, bool fallback_hosts) {
+  bool confined = !options.disable_paths;
+  Directory(app, "proc", 0755, false);
+  Filesystem(app, "proc", "proc", kNoExecution);
+  if (!has_sys_mount) {
+    Directory(app, "sys", 0755, false);
+    Filesystem(app, "sysfs", "sys", kNoExecution | (confined ? MOUNT_ATTR_RDONLY : 0));
+  }
+  if (confined) {
+    for (const char* path : kReadOnly) {
+      Add(app, MountStep::Kind::kReadOnly, path).optional = true;
+    }
+    constexpr uint64_t kHidden = MOUNT_ATTR_RDONLY | kNoExecution;
+    for (const char* path : kHiddenFiles) Bind(app, "/dev/hidden-file", path, kHidden, true);
+    for (const char* path : kHiddenDirectories) {
+      if (has_sys_mount && std::string_view(path).starts_with("sys/")) continue;
+      Bind(app, "/dev/hidden-directory", path, kHidden, true);
+    }
+  }
+  AddDev(app, options);
+  Directory(app, "etc", 0755, true);
+  Directory(app, "run", 0755, true);
+  Directory(app, "tmp", 01777, true);
+  ProvideFile(app, "/etc/hostname", "etc/hostname");
+  if (options.resolv_mode == "host" || options.resolv_mode == "stage0") {
+    ProvideFile(app, "/etc/rkt-resolv.conf", "etc/resolv.conf");
+  }
+  if (options.hosts_mode != "default" || fallback_hosts) ProvideFile(app, "/etc/rkt-hosts", "etc/hosts");
+}
+
+}  // namespace rkt::native

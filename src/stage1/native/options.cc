@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage1/native/options.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/strings.h"
+#include "base/uuid.h"
+
+namespace rkt::native {
+
+namespace {
+
+struct Flag {
+  std::string_view name;
+  std::optional<std::string_view> value;
+};
+
+// "--name", "--name=value"; nothing for another word.
+std::optional<Flag> AsFlag(std::string_view word) {
+  if (!word.starts_with("--") || word.size() == 2) return std::nullopt;
+  word.remove_prefix(2);
+  size_t equals = word.find('=');
+  if (equals == std::string_view::npos) return Flag{word, std::nullopt};
+  return Flag{word.substr(0, equals), word.substr(equals + 1)};
+}
+
+Result<bool> BoolOf(const Flag& flag) {
+  if (!flag.value || *flag.value == "true" || *flag.value == "1") return true;
+  if (*flag.value == "false" || *flag.value == "0") return false;
+  return Err(Code::kInvalid, "--", flag.name, ": ", Quote(*flag.value), " is neither true nor false");
+}
+
+Status CheckWord(std::string_view flag, const std::string& value, std::initializer_list<const char*> words) {
+  for (const char* word : words) {
+    if (value == word) return {};
+  }
+  return Err(Code::kInvalid, "--", flag, ": unknown mode ", Quote(value));
+}
+
+Status ParseDnsConfMode(RunOptions& options, std::string_view value) {
+  for (const std::string& item : Split(value, ',')) {
+    if (item.starts_with("resolv=")) {
+      options.resolv_mode = item.substr(7);
+      TRY(CheckWord("dns-conf-mode", options.resolv_mode, {"host", "stage0", "none", "default"}));
+    } else if (item.starts_with("hosts=")) {
+      options.hosts_mode = item.substr(6);
+      TRY(CheckWord("dns-conf-mode", options.hosts_mode, {"host", "stage0", "default"}));
+    } else {
+      return Err(Code::kInvalid, "--dns-conf-mode: unknown item ", Quote(item));
+    }
+  }
+  return {};
+}
+
+Status CheckNetworks(const RunOptions& options) {
+  for (const std::string& net : options.net) {
+    std::string_view name = std::string_view(net).substr(0, net.find(':'));
+    if (name == "host" || name == "none") {
+      if (options.net.size() > 1) {
+        return Err(Code::kInvalid, "networking: ", Quote(name), " cannot be combined with other networks");
+      }
+      continue;
+    }
+    return Err(Code::kUnsupported, "networking: network ", Quote(name),
+               " is not supported by this version of stage1-native: use --net=none or --net=host");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
+  RunOptions options;
+  for (const std::string& word : arguments) {
+    auto flag = AsFlag(word);
+    if (!flag) {
+      if (!options.uuid.empty()) return Err(Code::kInvalid, "more than one UUID: ", Quote(word));
+      auto uuid = NormalizeUuid(word);
+      if (!uuid) return Err(Code::kInvalid, "UUID ", Quote(word), " is missing or malformed");
+      options.uuid = *uuid;
+      continue;
+    }
+    std::string_view name = flag->name;
+    std::string value(flag->value.value_or(""));
+    if (name == "debug") {
+      options.debug = TRY(BoolOf(*flag));
+    } else if (name == "net") {
+      for (std::string& net : Split(value, ',')) {
+        if (!net.empty()) options.net.push_back(std::move(net));
+      }
+    } else if (name == "interactive") {
+      options.interactive = TRY(BoolOf(*flag));
+    } else if (name == "mutable") {
+      options.mutable_pod = TRY(BoolOf(*flag));
+    } else if (name == "hostname") {
+      options.hostname = value;
+    } else if (name == "ipc") {
+      options.ipc = value;
+    } else if (name == "local-config") {
+      options.local_config = value;
+    } else if (name == "mds-token") {
+      options.metadata_token = value;
+    } else if (name == "private-users") {
+      options.private_users = value;
+    } else if (name == "dns-conf-mode") {
+      TRY(ParseDnsConfMode(options, value));
+    } else if (name == "disable-capabilities-restriction") {
+      options.disable_capabilities = TRY(BoolOf(*flag));
+    } else if (name == "disable-paths") {
+      options.disable_paths = TRY(BoolOf(*flag));
+    } else if (name == "disable-seccomp") {
+      options.disable_seccomp = TRY(BoolOf(*flag));
+    } else {
+      return Err(Code::kInvalid, "unknown flag --", name);
+    }
+  }
+  if (options.uuid.empty()) return Err(Code::kInvalid, "UUID is missing or malformed");
+  if (options.net.empty()) options.net.push_back("default");
+  if (options.ipc.empty()) options.ipc = "auto";
+  if (options.ipc != "auto" && options.ipc != "private" && options.ipc != "parent") {
+    return Err(Code::kInvalid, "unknown IPC mode ", Quote(options.ipc), ": auto, private or parent are known");
+  }
+  if (!options.private_users.empty()) {
+    return Err(Code::kUnsupported, "--private-users is not supported by this version of stage1-native");
+  }
+  if (!options.metadata_token.empty()) {
+    return Err(Code::kUnsupported, "--mds-token is not supported by this version of stage1-native");
+  }
+  if (options.mutable_pod) {
+    return Err(Code::kUnsupported, "mutable pods are not supported by this version of stage1-native");
+  }
+  TRY(CheckNetworks(options));
+  return options;
+}
+
+Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments) {
+  EnterOptions options;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--") {
+      options.argv.assign(arguments.begin() + static_cast<ptrdiff_t>(i) + 1, arguments.end());
+      break;
+    }
+    auto flag = AsFlag(arguments[i]);
+    if (!flag) {
+      options.argv.assign(arguments.begin() + static_cast<ptrdiff_t>(i), arguments.end());
+      break;
+    }
+    std::string value(flag->value.value_or(""));
+    if (flag->name == "pid") {
+      auto pid = ParseInt(value);
+      if (!pid || *pid <= 1) return Err(Code::kInvalid, "--pid: ", Quote(value), " is no process id");
+      options.pid = static_cast<int>(*pid);
+    } else if (flag->name == "appname" || flag->name == "app") {
+      options.app = value;
+    } else {
+      return Err(Code::kInvalid, "unknown flag --", flag->name);
+    }
+  }
+  if (options.pid == 0) return Err(Code::kInvalid, "--pid is missing");
+  if (options.app.empty()) return Err(Code::kInvalid, "--appname is missing");
+  if (options.argv.empty()) return Err(Code::kInvalid, "no command");
+  return options;
+}
+
+Result<StopOptions> ParseStopOptions(const std::vector<std::string>& arguments) {
+  StopOptions options;
+  for (const std::string& word : arguments) {
+    if (auto flag = AsFlag(word)) {
+      if (flag->name == "force") {
+        options.force = TRY(BoolOf(*flag));
+      } else if (flag->name != "debug") {
+        return Err(Code::kInvalid, "unknown flag --", flag->name);
+      }
+      continue;
+    }
+    options.uuid = word;
+  }
+  return options;
+}
+
+}  // namespace rkt::native

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// What stage0 asks of this stage1 on its command line (interface version 6; docs/stage1-contract.md).
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace rkt::native {
+
+struct RunOptions {
+  std::string uuid;
+  bool debug = false;
+  bool interactive = false;
+  bool mutable_pod = false;
+  bool disable_capabilities = false;
+  bool disable_paths = false;
+  bool disable_seccomp = false;
+  std::vector<std::string> net;      // entries of --net, "default" where it was not given
+  std::string hostname;              // empty: rkt-UUID
+  std::string ipc;                   // "auto", "private", "parent"
+  std::string local_config = "/etc/rkt";
+  std::string metadata_token;
+  std::string private_users;
+  std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
+  std::string hosts_mode = "default";   // "host", "stage0", "default"
+
+  bool HostNetwork() const { return net.size() == 1 && net[0] == "host"; }
+  bool PrivateIpc() const { return ipc != "parent"; }
+};
+
+// kInvalid names the argument and the rule; kUnsupported what this stage1 cannot do.
+Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments);
+
+struct EnterOptions {
+  int pid = 0;
+  std::string app;
+  std::vector<std::string> argv;
+};
+Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments);
+
+struct StopOptions {
+  bool force = false;
+  std::string uuid;
+};
+Result<StopOptions> ParseStopOptions(const std::vector<std::string>& arguments);
+
+}  // namespace rkt::native

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// Where the lines of the apps go: each into the app's log in the pod (the log format of the CRI: time, stream, F or
+// P for a partial line, text), and, with a prefix, to the standard streams of rkt. Nothing here blocks: a console
+// that takes nothing makes the queue full, and the supervisor stops reading the apps until it is empty again.
+
+#include <ctime>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+
+namespace rkt::native {
+
+// One of rkt's own standard streams. Writes at most PIPE_BUF bytes at a time and only when poll says that it can.
+class Console {
+ public:
+  explicit Console(int fd) : fd_(fd) {}
+  int fd() const { return fd_; }
+  bool wants_write() const { return !queue_.empty(); }
+  bool full() const { return queue_.size() >= kFull; }
+  void Add(std::string_view text);
+  // Writes what goes without waiting. A reader that is gone drops the queue for good.
+  void Flush();
+  // Writes everything, waiting up to the time given (milliseconds, negative: for ever).
+  void Drain(int timeout_ms);
+
+ private:
+  static constexpr size_t kFull = 64 << 10;
+  int fd_;
+  bool broken_ = false;
+  std::string queue_;
+};
+
+// "2026-01-02T03:04:05.000000006Z", the time of a log line.
+std::string LogTime(const timespec& time);
+
+// One stream of one app: cuts into lines and hands them on.
+class LineSink {
+ public:
+  // `log` is the app's log file, shared by its streams, -1 for none; `console` may be null.
+  LineSink(std::string app, const char* stream, int log, Console* console)
+      : app_(std::move(app)), stream_(stream), log_(log), console_(console) {}
+  void set_pid(int pid) { pid_ = pid; }
+  // Text as it was read, lines whole or not.
+  void Take(std::string_view text);
+  // The last line, where it had no end.
+  void Finish();
+
+ private:
+  static constexpr size_t kLongest = 16 << 10;  // what is longer goes on as partial lines
+  void Line(std::string_view text, bool partial);
+  void Hand();
+
+  std::string app_;
+  const char* stream_;
+  int log_;
+  Console* console_;
+  int pid_ = 0;
+  timespec now_ = {};       // of the text being taken
+  timespec uptime_ = {};
+  std::string pending_;
+  std::string log_batch_;
+  std::string console_batch_;
+};
+
+}  // namespace rkt::native

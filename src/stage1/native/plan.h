@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// What will be done for a pod, as values: which mounts, which identity, which limits for each app. Made from the
+// manifests and the options before anything is cloned, so that what can be refused is refused while nothing runs.
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "appc/image_manifest.h"
+#include "appc/pod_manifest.h"
+#include "base/cgroup/plan.h"
+#include "base/result.h"
+#include "stage1/common/identity.h"
+#include "stage1/native/app_child.h"
+#include "stage1/native/options.h"
+
+namespace rkt::native {
+
+// A volume of the pod, attached once at rkt/volumes/INDEX of the pod's root; the apps' mounts are copies of it.
+struct VolumePlan {
+  std::string source;           // host path, or POD/sharedVolumes/NAME for an empty volume
+  bool empty = false;
+  bool recursive = true;
+  bool directory = true;        // false: the source is a file
+  bool device = false;          // the source is a device node: the mount is not nodev
+  uint32_t mode = 0755;         // of an empty volume, with uid and gid
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::string mount_path;       // "rkt/volumes/0"
+};
+
+// One program of an app: its main one, or an event handler.
+struct ProgramPlan {
+  std::vector<std::string> exec;
+  std::string program;          // inside the root
+  stage1::Identity identity;
+  bool no_new_privileges = false;
+};
+
+struct AppPlan {
+  std::string name;
+  std::string rootfs;                  // "/opt/stage2/NAME/rootfs"
+  ProgramPlan main;
+  std::vector<ProgramPlan> pre_start;
+  std::vector<ProgramPlan> post_stop;
+  std::string working_directory;
+  std::vector<std::string> environment;
+  uint64_t capabilities = 0;
+  std::vector<sock_filter> seccomp_own;          // compiled for this app
+  std::span<const sock_filter> seccomp;          // seccomp_own or the default program
+  std::optional<int> oom_score_adj;
+  cgroup::Limits limits;
+  bool readonly_rootfs = false;
+  bool allow_devices = false;
+  std::vector<MountStep> mounts;       // point into `strings`
+  std::deque<std::string> strings;
+  std::deque<std::vector<const char*>> lists;
+
+  AppPlan() = default;
+  AppPlan(AppPlan&&) = default;
+  AppPlan& operator=(AppPlan&&) = default;
+  AppPlan(const AppPlan&) = delete;
+};
+
+struct PodPlan {
+  std::string uuid;
+  std::string hostname;
+  bool host_network = false;
+  bool private_ipc = true;
+  bool interactive = false;
+  std::vector<VolumePlan> volumes;
+  std::vector<AppPlan> apps;
+  std::vector<std::string> warnings;   // for standard error
+};
+
+// Paths of /proc and /sys that are hidden from apps, and those that they may only read.
+std::span<const char* const> HiddenPaths();
+std::span<const char* const> ReadOnlyPaths();
+
+// Adds the mounts that every app gets: /proc, /sys, /dev and what is in it, the confined paths, /etc/hostname and
+// the other files that rkt provides. `has_sys_mount`: a volume of the user covers /sys, or lies below it.
+void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount, bool fallback_hosts);
+
+// `pod_dir` is a descriptor of the pod's directory. Reads the apps' image manifests and looks into their roots.
+// kInvalid and kNotFound say which app cannot be started and why.
+Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, const RunOptions& options);
+
+// One app's identity, confinement and environment, without its mounts: what `enter` needs too.
+Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options);
+
+// The program of an AppPlan as plain data for the child. The result points into the plan and into `storage`.
+struct ChildStorage {
+  std::vector<char*> argv;
+  std::vector<char*> envp;
+};
+AppChildPlan MakeChildPlan(const AppPlan& app, const ProgramPlan& program, ChildStorage& storage);
+
+}  // namespace rkt::native

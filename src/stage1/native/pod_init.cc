@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage1/native/pod_init.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/file.h"
+#include "base/mount.h"
+#include "pod/paths.h"
+
+namespace rkt::native {
+
+namespace {
+
+Status BringLoopbackUp() {
+  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return SysErr("socket");
+  struct ifreq request = {};
+  memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP;
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return SysErr("bringing the loopback interface up");
+  return {};
+}
+
+// S1, as a mount point: stage0 has mounted an overlay there, or it is a directory with a copy.
+Result<Fd> OpenStage1Root() {
+  Fd root = TRY(Open(pod::kStage1Rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  if (TRY(IsMountRoot(root.get()))) return root;
+  Fd mount = TRY(CloneMount(root.get(), "", true));
+  TRY(AttachMount(mount.get(), root.get()));
+  return mount;
+}
+
+Status AttachVolume(int root, const VolumePlan& volume) {
+  if (volume.directory) {
+    TRY(MakeDirAt(root, volume.mount_path, 0755));
+  } else {
+    Fd file = TRY(OpenAt(root, volume.mount_path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+  }
+  // The path is the host's and the administrator's: links in it are followed.
+  Fd source = TRY(Open(volume.source, O_PATH));
+  Fd mount = TRY(CloneMount(source.get(), "", volume.recursive));
+  return AttachMountAt(mount.get(), root, volume.mount_path);
+}
+
+// A file of the host shown, read-only, in the pod's root.
+Status AttachHostFile(int root, const char* source, const char* target) {
+  Fd file = TRY(OpenAt(root, target, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
+  Fd host = TRY(Open(source, O_PATH));
+  Fd mount = TRY(CloneMount(host.get(), "", false));
+  return AttachMountAt(mount.get(), root, target);
+}
+
+// The pod's /dev: the device nodes, terminals and shared memory of which the apps get copies.
+Status MakeDev(int root) {
+  Fd dev = TRY(NewMount("tmpfs", {{"mode", "0755"}, {"size", "1m"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  struct Node {
+    const char* name;
+    unsigned major, minor;
+    mode_t mode;
+  };
+  constexpr Node kNodes[] = {
+      {"null", 1, 3, 0666},   {"zero", 1, 5, 0666},    {"full", 1, 7, 0666},
+      {"random", 1, 8, 0666}, {"urandom", 1, 9, 0666}, {"tty", 5, 0, 0666},
+  };
+  ::umask(0);
+  for (const Node& node : kNodes) {
+    if (::mknodat(dev.get(), node.name, S_IFCHR | node.mode, ::makedev(node.major, node.minor)) != 0) {
+      return SysErr("mknod /dev/", node.name);
+    }
+  }
+  struct stat tun;
+  if (::stat("/dev/net/tun", &tun) == 0 && S_ISCHR(tun.st_mode)) {
+    TRY(MakeDirAt(dev.get(), "net", 0755));
+    if (::mknodat(dev.get(), "net/tun", S_IFCHR | 0666, ::makedev(10, 200)) != 0) {
+      return SysErr("mknod /dev/net/tun");
+    }
+  }
+  // What takes the place of the paths that apps may not see.
+  if (::mknodat(dev.get(), "hidden-file", S_IFREG, 0) != 0) return SysErr("creating /dev/hidden-file");
+  TRY(MakeDirAt(dev.get(), "hidden-directory", 0));
+  TRY(MakeDirAt(dev.get(), "pts", 0755));
+  TRY(MakeDirAt(dev.get(), "shm", 01777));
+  ::umask(022);
+  TRY(AttachMountAt(dev.get(), root, "dev"));
+  Fd pts = TRY(NewMount("devpts", {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  TRY(AttachMountAt(pts.get(), root, "dev/pts"));
+  Fd shm = TRY(NewMount("tmpfs", {{"mode", "1777"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  return AttachMountAt(shm.get(), root, "dev/shm");
+}
+
+}  // namespace
+
+Status EnterPodRoot(const PodPlan& plan, const RunOptions& options) {
+  if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
+    return SysErr("setting the hostname to ", Quote(plan.hostname));
+  }
+  if (!plan.host_network) TRY(BringLoopbackUp());
+  // What is mounted from here on stays here.
+  TRY(SetPropagation("/", MS_SLAVE, true));
+  Fd root = TRY(OpenStage1Root());
+  for (const VolumePlan& volume : plan.volumes) {
+    TRY_CTX(AttachVolume(root.get(), volume), "mounting the volume from ", Quote(volume.source));
+  }
+  if (options.resolv_mode == "host") {
+    TRY(AttachHostFile(root.get(), "/etc/resolv.conf", pod::kResolvConf));
+  }
+  if (options.hosts_mode == "host") TRY(AttachHostFile(root.get(), "/etc/hosts", pod::kHosts));
+  TRY_CTX(MakeDev(root.get()), "making /dev of the pod");
+  if (::fchdir(root.get()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 ||
+      ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
+    return SysErr("entering the pod's root");
+  }
+  return {};
+}
+
+}  // namespace rkt::native

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+// /init: the process that `rkt run` became. It plans, makes the groups and files of the pod, clones pid 1 of the pod
+// and waits; all that is between the user's shell and the pod: signals in, exit status out.
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/cgroup/groups.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "pod/paths.h"
+#include "stage1/common/environment.h"
+#include "stage1/common/name_files.h"
+#include "stage1/native/commands.h"
+#include "stage1/native/options.h"
+#include "stage1/native/plan.h"
+#include "stage1/native/pod_init.h"
+#include "stage1/native/supervisor.h"
+
+namespace rkt::native {
+
+namespace {
+
+// An app may ask for more or less time between SIGTERM and SIGKILL, in seconds; the longest wish of a pod counts.
+constexpr char kStopTimeoutAnnotation[] = "coreos.com/rkt/stage2/stop-timeout";
+constexpr int kLongestStopTimeout = 24 * 3600;
+
+int StopTimeout(const appc::PodManifest& manifest) {
+  int longest = -1;
+  for (const appc::RuntimeApp& app : manifest.apps) {
+    const std::string* text = appc::FindAnnotation(app.annotations, kStopTimeoutAnnotation);
+    auto seconds = text != nullptr ? ParseInt(*text) : std::nullopt;
+    int wish = seconds && *seconds >= 0 && *seconds <= kLongestStopTimeout ? static_cast<int>(*seconds)
+                                                                          : kStopTimeoutSeconds;
+    longest = std::max(longest, wish);
+  }
+  return longest < 0 ? kStopTimeoutSeconds : longest;
+}
+
+// Files of stage1's root that apps get to see, and what `enter` needs.
+Status WriteRootFiles(const PodPlan& plan, const RunOptions& options, int stage1_root) {
+  TRY(WriteFileAt(stage1_root, "etc/hostname", StrCat(plan.hostname, "\n"), 0644, true));
+  TRY(WriteFileAt(stage1_root, "etc/machine-id", StrCat(ReplaceAll(plan.uuid, "-", ""), "\n"), 0644, true));
+  if (options.hosts_mode == "default") {
+    TRY(WriteFileAt(stage1_root, pod::kHosts, stage1::FallbackHostsText(plan.hostname), 0644, true));
+  }
+  for (const AppPlan& app : plan.apps) {
+    TRY(WriteFileAt(stage1_root, pod::AppEnvFile(app.name), stage1::EnvironmentFileText(app.environment), 0644,
+                    true));
+  }
+  return {};
+}
+
+// Empty volumes are directories of the pod: they live until it is collected.
+Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {
+  for (const VolumePlan& volume : plan.volumes) {
+    if (!volume.empty) continue;
+    TRY(MakeDirAt(pod_dir, pod::kSharedVolumesDir, 0750));
+    TRY(MakeDirAt(pod_dir, volume.source, 0700));
+    Fd dir = TRY(OpenAt(pod_dir, volume.source, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (::fchown(dir.get(), volume.uid, volume.gid) != 0 || ::fchmod(dir.get(), volume.mode) != 0) {
+      return SysErr("volume ", volume.source);
+    }
+  }
+  return {};
+}
+
+Result<std::vector<Fd>> OpenLogs(int pod_dir, const PodPlan& plan) {
+  TRY(MakeDirAt(pod_dir, pod::kLogsDir, 0750));
+  std::vector<Fd> logs;
+  for (const AppPlan& app : plan.apps) {
+    logs.push_back(TRY(OpenAt(pod_dir, pod::AppLog(app.name), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640)));
+  }
+  return logs;
+}
+
+Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
+  cgroup::PodRequest request;
+  request.uuid = plan.uuid;
+  for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits});
+  cgroup::PodGroups groups = TRY_CTX(cgroup::SetUp(request), "control groups");
+  for (const cgroup::MissingController& missing : groups.missing) {
+    Notice("stage1", StrCat("warning: resource/", missing.resource,
+                            " isolator set but support disabled in the kernel, skipping"));
+  }
+  if (!groups.subcgroup.empty()) {
+    // Written before anything enters them: whoever collects the pod must find them.
+    Status written = WriteFileAt(pod_dir, pod::kSubcgroupFile, groups.subcgroup, 0644, true);
+    if (!written) {
+      (void)cgroup::Remove(groups.subcgroup, plan.uuid);
+      return std::move(written).error();
+    }
+  }
+  return groups;
+}
+
+// Runs as pid 1 of the pod; never returns.
+[[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout) {
+  // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_NAME, "rkt-pod");
+  Status entered = EnterPodRoot(plan, options);
+  if (!entered) {
+    PrintError("stage1", entered.error());
+    ::_exit(254);
+  }
+  int status = Supervisor(plan, std::move(files), stop_timeout).Run();
+  ::_exit(status);
+}
+
+// Clones pid 1 of the pod into its namespaces.
+Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout) {
+  struct clone_args args = {};
+  args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS;
+  if (plan.private_ipc) args.flags |= CLONE_NEWIPC;
+  if (!plan.host_network) args.flags |= CLONE_NEWNET;
+  args.exit_signal = SIGCHLD;
+  if (files.groups->supervisor) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(files.groups->supervisor.get());
+  }
+  long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout);
+  if (pid < 0) return SysErr("cloning the pod's namespaces");
+  return static_cast<pid_t>(pid);
+}
+
+// Waits for pid 1 of the pod and hands the stop signals on to it.
+int WaitForPod(pid_t pod, const sigset_t& signals) {
+  for (;;) {
+    siginfo_t info;
+    int signal = ::sigwaitinfo(&signals, &info);
+    if (signal == SIGCHLD) {
+      int status;
+      if (::waitpid(pod, &status, WNOHANG) != pod) continue;
+      return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    if (signal > 0) ::kill(pod, SIGTERM);
+  }
+}
+
+Status WritePids(int pod_dir, pid_t pod) {
+  TRY(WriteFileAtomicAt(pod_dir, pod::kPpidFile, StrCat(::getpid(), "\n"), 0644));
+  return WriteFileAtomicAt(pod_dir, pod::kPidFile, StrCat(pod, "\n"), 0644);
+}
+
+}  // namespace
+
+Result<int> RunCommand(const std::vector<std::string>& arguments) {
+  RunOptions options = TRY(ParseRunOptions(arguments));
+  Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
+  std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
+  appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
+  PodPlan plan = TRY(MakePodPlan(pod_dir.get(), manifest, options));
+  for (const std::string& warning : plan.warnings) Notice("stage1", warning);
+
+  Fd stage1_root = TRY(OpenAt(pod_dir.get(), pod::kStage1Rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY(WriteRootFiles(plan, options, stage1_root.get()));
+  stage1_root.Close();
+  TRY(MakeEmptyVolumes(pod_dir.get(), plan));
+  SupervisorFiles files;
+  files.logs = TRY(OpenLogs(pod_dir.get(), plan));
+  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
+  files.groups = &groups;
+  Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  files.outside_pidfd = self.get();
+
+  // From here on signals wait until somebody asks for them, in both processes.
+  sigset_t all, waited;
+  sigfillset(&all);
+  for (int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, fatal);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigemptyset(&waited);
+  for (int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&waited, signal);
+
+  TerminalModes terminal(0);
+  auto pod = ClonePod(plan, options, std::move(files), StopTimeout(manifest));
+  int status = 254;
+  Status written;
+  if (pod) {
+    written = WritePids(pod_dir.get(), *pod);
+    if (!written) ::kill(*pod, SIGKILL);
+    status = WaitForPod(*pod, waited);
+    if (options.interactive) terminal.Restore();
+  }
+  Status cleaned;
+  if (!groups.subcgroup.empty()) {
+    std::string subcgroup = groups.subcgroup;
+    groups = {};
+    cleaned = cgroup::Remove(subcgroup, plan.uuid);
+    if (cleaned) cleaned = UnlinkAt(pod_dir.get(), pod::kSubcgroupFile);
+  }
+  if (cleaned) (void)WriteFileAt(pod_dir.get(), pod::kNothingToCollect, "", 0640, true);
+  if (!pod) return std::move(pod).error();
+  if (!written) return std::move(written).error();
+  return status;
+}
+
+}  // namespace rkt::native

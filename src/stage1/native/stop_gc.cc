@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+// /stop and /gc: from outside, in the pod's directory.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cgroup/groups.h"
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/strings.h"
+#include "base/uuid.h"
+#include "pod/paths.h"
+#include "stage1/native/commands.h"
+#include "stage1/native/options.h"
+
+namespace rkt::native {
+
+namespace {
+
+Result<Fd> OpenProcess(int pod_dir, const char* file) {
+  std::string text = TRY(ReadFileAt(pod_dir, file, 64));
+  auto pid = ParseInt(Trim(text));
+  if (!pid || *pid <= 1) return Err(Code::kCorrupt, file, ": ", Quote(text), " is no process id");
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
+  if (!pidfd) return SysErr("process ", *pid);
+  return pidfd;
+}
+
+Status Send(const Fd& pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) != 0 && errno != ESRCH) {
+    return SysErr("signalling the pod");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<int> StopCommand(const std::vector<std::string>& arguments) {
+  StopOptions options = TRY(ParseStopOptions(arguments));
+  Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
+  Fd outside = TRY(OpenProcess(pod_dir.get(), pod::kPpidFile));
+  auto init = OpenProcess(pod_dir.get(), pod::kPidFile);
+  // The lock lives as long as the pod: held after the processes were opened, they are the pod's and no successors of
+  // the same number.
+  Fd again = TRY(OpenAt(pod_dir.get(), ".", O_RDONLY | O_DIRECTORY));
+  if (TRY(Lock::TryFd(std::move(again), Lock::Kind::kShared))) {
+    return Err(Code::kNotFound, "the pod is not running");
+  }
+  if (!options.force) {
+    TRY(Send(outside, SIGTERM));
+    return 0;
+  }
+  if (init) TRY(Send(*init, SIGKILL));
+  TRY(Send(outside, SIGKILL));
+  return 0;
+}
+
+Result<int> GcCommand(const std::vector<std::string>& arguments) {
+  std::string uuid;
+  for (const std::string& argument : arguments) {
+    if (auto normalized = NormalizeUuid(argument)) uuid = *normalized;
+  }
+  if (uuid.empty()) return Err(Code::kInvalid, "UUID is missing or malformed");
+  auto subcgroup = ReadFileAt(AT_FDCWD, pod::kSubcgroupFile, 4096);
+  if (!subcgroup) return subcgroup.error().code() == Code::kNotFound ? Result<int>(0) : subcgroup.error();
+  TRY(cgroup::Remove(*subcgroup, uuid));
+  TRY(UnlinkAt(AT_FDCWD, pod::kSubcgroupFile));
+  return 0;
+}
+
+}  // namespace rkt::native

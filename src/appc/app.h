@@ -20,12 +20,12 @@
 
 namespace rkt::appc {
 
-using Unknown = std::vector<json::Member>;
 using StringMap = std::map<std::string, std::string>;
 
 struct Annotation {
   std::string name;
   std::string value;
+  Unknown unknown = {};
   bool operator==(const Annotation&) const = default;
 };
 using Annotations = std::vector<Annotation>;
@@ -37,9 +37,12 @@ void SetAnnotation(Annotations& annotations, std::string_view name, std::string_
 struct EnvironmentVariable {
   std::string name;
   std::string value;
+  Unknown unknown = {};
   bool operator==(const EnvironmentVariable&) const = default;
 };
 using Environment = std::vector<EnvironmentVariable>;
+// [A-Za-z_][A-Za-z0-9_.-]*
+bool IsVariableName(std::string_view text);
 const std::string* FindVariable(const Environment& environment, std::string_view name);
 // Replaces in place or appends.
 void SetVariable(Environment& environment, std::string_view name, std::string_view value);

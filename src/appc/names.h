@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 
 namespace rkt::appc {
@@ -35,10 +36,17 @@ Result<std::string> DefaultAppName(std::string_view image_name);
 bool IsSemVer(std::string_view text);
 // "sha512-" and hexadecimal digits, at least two and at most 128.
 bool IsImageId(std::string_view text);
+Status CheckImageId(std::string_view text);
+// IPv4 or IPv6, as inet_pton(3) reads them.
+bool IsIpAddress(std::string_view text);
+
+// Members of an object of a manifest that rkt does not know; they are written back behind the known ones.
+using Unknown = std::vector<json::Member>;
 
 struct Label {
   std::string name;
   std::string value;
+  Unknown unknown = {};
   bool operator==(const Label&) const = default;
 };
 // The value of the label, nullptr where there is none.

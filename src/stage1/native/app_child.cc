@@ -270,10 +270,13 @@ void WriteOomScore(const AppChildPlan& plan, int fd) {
 [[noreturn]] void ConfineAndExec(const AppChildPlan& plan, int fd) {
   if (::chdir(plan.working_directory) != 0) Fail(fd, AppStep::kDirectory, errno);
   if (plan.set_oom_score) WriteOomScore(plan, fd);
-  if (int err = stage1::ApplyCapabilities(plan.capabilities, nullptr)) Fail(fd, AppStep::kCapabilities, err);
+  stage1::CapabilityStep capability_step;
+  if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(fd, AppStep::kCapabilities, err);
   // For root the filter comes while CAP_SYS_ADMIN is still effective (it goes at execve with the bounding set), so
   // that set-uid programs keep working; for others after setuid, under no_new_privs.
-  if (int err = stage1::ApplyIdentity(plan.uid, plan.gid, plan.groups, plan.group_count, nullptr)) {
+  stage1::IdentityStep identity_step;
+  if (int err =
+          stage1::ApplyIdentity(plan.uid, plan.gid, plan.groups, plan.group_count, &identity_step)) {
     Fail(fd, AppStep::kUser, err);
   }
   if (plan.no_new_privileges) {

@@ -47,11 +47,10 @@ void Filesystem(AppPlan& app, const char* type, const char* target, uint64_t att
   MountStep& step = Add(app, MountStep::Kind::kFilesystem, target);
   step.source = type;
   step.attributes = attributes;
-  if (!options.empty()) {
-    options.push_back(nullptr);
-    app.lists.push_back(std::move(options));
-    step.options = app.lists.back().data();
-  }
+  // The first column of `mount` shows the type rather than "none".
+  options.insert(options.end(), {"source", type, nullptr});
+  app.lists.push_back(std::move(options));
+  step.options = app.lists.back().data();
 }
 
 void Bind(AppPlan& app, const char* source, const char* target, uint64_t attributes, bool optional) {

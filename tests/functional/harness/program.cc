@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +106,7 @@ Output RunProgram(const std::vector<std::string>& argv, const Options& options) 
   size_t written = 0;
   bool ended = false;
   int status = 0;
+  struct rusage usage = {};
   double idle_since = 0;
   while (out.read >= 0 || err.read >= 0 || !ended) {
     struct pollfd fds[3] = {{out.read, POLLIN, 0}, {err.read, POLLIN, 0}, {in.write, POLLOUT, 0}};
@@ -127,11 +129,11 @@ Output RunProgram(const std::vector<std::string>& argv, const Options& options) 
       if (n > 0) written += static_cast<size_t>(n);
       if ((n < 0 && errno != EAGAIN) || written == options.input.size()) in.CloseWrite();
     }
-    if (!ended && waitpid(pid, &status, WNOHANG) == pid) ended = true;
+    if (!ended && wait4(pid, &status, WNOHANG, &usage) == pid) ended = true;
     if (!ended && Now() - start > options.timeout) {
       result.timed_out = true;
       kill(pid, SIGKILL);
-      waitpid(pid, &status, 0);
+      wait4(pid, &status, 0, &usage);
       ended = true;
     }
     if (ended && ready <= 0) {
@@ -140,6 +142,7 @@ Output RunProgram(const std::vector<std::string>& argv, const Options& options) 
     }
   }
   result.seconds = Now() - start;
+  result.max_rss_kb = usage.ru_maxrss;
   result.code = CodeOf(status);
   result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   return result;

@@ -29,6 +29,7 @@ struct Output {
   std::string out;
   std::string err;
   double seconds = 0;
+  long max_rss_kb = 0;  // of the largest of its processes; RunProgram only
   // Everything, for messages of assertions.
   std::string All() const;
 };

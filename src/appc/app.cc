@@ -65,16 +65,6 @@ bool IsHttpUrl(std::string_view text) {
          });
 }
 
-Status CheckAnnotationValue(std::string_view name, std::string_view value) {
-  if (name == "created" && !IsRfc3339(value)) {
-    return Err(Code::kInvalid, "must be a date as RFC 3339 has it: ", Shown(value));
-  }
-  if ((name == "homepage" || name == "documentation") && !IsHttpUrl(value)) {
-    return Err(Code::kInvalid, "must be an http or https URL: ", Shown(value));
-  }
-  return {};
-}
-
 // Reports the second use of a name.
 class Unique {
  public:
@@ -155,6 +145,16 @@ json::Value ListToJson(const std::vector<T>& list) {
 }
 
 }  // namespace
+
+Status CheckAnnotationValue(std::string_view name, std::string_view value) {
+  if (name == "created" && !IsRfc3339(value)) {
+    return Err(Code::kInvalid, "must be a date as RFC 3339 has it: ", Shown(value));
+  }
+  if ((name == "homepage" || name == "documentation") && !IsHttpUrl(value)) {
+    return Err(Code::kInvalid, "must be an http or https URL: ", Shown(value));
+  }
+  return {};
+}
 
 bool IsVariableName(std::string_view text) {
   if (text.empty() || !(IsLetter(text[0]) || text[0] == '_')) return false;

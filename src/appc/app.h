@@ -29,6 +29,8 @@ struct Annotation {
   bool operator==(const Annotation&) const = default;
 };
 using Annotations = std::vector<Annotation>;
+// The value's form where the specification asks for one: created (RFC 3339), homepage and documentation (URLs).
+Status CheckAnnotationValue(std::string_view name, std::string_view value);
 // The value, nullptr where there is none.
 const std::string* FindAnnotation(const Annotations& annotations, std::string_view name);
 // Replaces in place or appends.

@@ -115,6 +115,7 @@ Label EmitMknod(Emitter& emit, int mode_argument, uint32_t value) {
 
 Label EmitVerdict(Emitter& emit, const Verdict& verdict) {
   switch (verdict.kind) {
+    case Verdict::Kind::kAny:
     case Verdict::Kind::kReturn:
       return emit.Return(verdict.value);
     case Verdict::Kind::kNoNamespaces: {
@@ -162,7 +163,10 @@ struct Range {
 std::vector<Range> Ranges(const ArchitectureVerdicts& architecture) {
   std::vector<Range> ranges;
   auto add = [&ranges](uint32_t first, const Verdict& verdict) {
-    if (ranges.empty() || ranges.back().verdict != verdict) ranges.push_back({first, verdict});
+    if (ranges.empty() ||
+        (ranges.back().verdict != verdict && verdict.kind != Verdict::Kind::kAny)) {
+      ranges.push_back({first, verdict});
+    }
   };
   uint32_t number = 0;
   for (const Verdict& verdict : architecture.by_number) add(number++, verdict);
@@ -175,9 +179,25 @@ std::vector<Range> Ranges(const ArchitectureVerdicts& architecture) {
   return ranges;
 }
 
+// How many numbers of calls lie before range `index`. When a filter is installed the kernel judges
+// every number once to fill its cache, so wide ranges belong near the root.
+uint32_t Weight(const std::vector<Range>& ranges, size_t index) {
+  constexpr uint32_t kKernelNumbers = 480;
+  if (index >= ranges.size()) return kKernelNumbers;
+  return std::min(ranges[index].first, kKernelNumbers);
+}
+
 Label EmitTree(Emitter& emit, const std::vector<Range>& ranges, size_t begin, size_t end) {
   if (end - begin == 1) return EmitVerdict(emit, ranges[begin].verdict);
-  size_t middle = begin + (end - begin) / 2;
+  uint32_t total = Weight(ranges, begin) + Weight(ranges, end);
+  auto imbalance = [&](size_t i) {
+    int64_t twice = int64_t{2} * Weight(ranges, i) - total;
+    return twice < 0 ? -twice : twice;
+  };
+  size_t middle = begin + 1;
+  for (size_t i = begin + 2; i < end; ++i) {
+    if (imbalance(i) < imbalance(middle)) middle = i;
+  }
   Label right = EmitTree(emit, ranges, middle, end);
   Label left = EmitTree(emit, ranges, begin, middle);
   return emit.Jump(BPF_JGE, ranges[middle].first, right, left);

@@ -24,6 +24,7 @@ struct Verdict {
                   // pointer
     kPersonality,  // EPERM for personalities that weaken the process
     kMknod,        // EPERM for devices other than the pseudo devices; mode is the second argument
+    kAny,          // the kernel has no such call: whatever the neighbour's is
     kMknodat,      // the same, mode is the third
   };
   Kind kind = Kind::kReturn;

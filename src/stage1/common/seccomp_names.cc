@@ -151,6 +151,11 @@ const char kTime64[] =
     "semtimedop:semtimedop_time64 rt_sigtimedwait:rt_sigtimedwait_time64 futex:futex_time64 "
     "sched_rr_get_interval:sched_rr_get_interval_time64";
 
+const char kNeverImplemented[] =
+    "afs_syscall break ftime getpmsg gtty idle lock mpx prof profil putpmsg security stty tuxcall "
+    "ulimit "
+    "vserver";
+
 std::span<const SystemCall> SystemCalls() { return kSystemCalls; }
 
 std::optional<size_t> FindSystemCall(std::string_view name) {

@@ -41,6 +41,8 @@ extern const char kAlwaysAllowed[];
 extern const char kYoungAllowed[];
 // "clock_gettime:clock_gettime64 ...": the same call with 64 bits of time on 32-bit machines.
 extern const char kTime64[];
+// Numbers that never had a call behind them in any kernel of this century, and never will.
+extern const char kNeverImplemented[];
 // The last number of an architecture that the authors of the lists could know. Younger calls that
 // nobody lists fail with ENOSYS, as on a kernel without them, so that a C library takes the older
 // call.

@@ -18,6 +18,7 @@ namespace rkt::stage1 {
 namespace {
 
 constexpr Verdict kAllow = {Verdict::Kind::kReturn, SECCOMP_RET_ALLOW};
+constexpr Verdict kAnyVerdict = {Verdict::Kind::kAny, 0};
 constexpr Verdict kNoSuchCall = {Verdict::Kind::kReturn, SECCOMP_RET_ERRNO | ENOSYS};
 // The highest number of any call and some room; what is past it is "beyond".
 constexpr size_t kNumbers = 512;
@@ -75,6 +76,7 @@ class Set {
     }
   }
 
+  bool Has(size_t index) const { return mentions_[index] != Mention::kNone; }
   Mention operator[](size_t index) const { return mentions_[index]; }
   Mention Of(std::string_view name) const {
     auto index = FindSystemCall(name);
@@ -121,8 +123,11 @@ ArchitectureVerdicts Judge(Architecture architecture, uint32_t audit_arch, const
   verdicts.audit_arch = audit_arch;
   verdicts.beyond = remove ? kAllow : kNoSuchCall;
   verdicts.by_number.assign(kNumbers, verdicts.beyond);
-  auto column = static_cast<size_t>(architecture);
   int last_classic = LastClassic(architecture);
+  std::fill_n(verdicts.by_number.begin(), last_classic, kAnyVerdict);
+  auto column = static_cast<size_t>(architecture);
+  Set never_implemented;
+  never_implemented.AddNames(kNeverImplemented, Mention::kByName);
   std::span<const SystemCall> calls = SystemCalls();
   size_t top = 0;
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -135,8 +140,10 @@ ArchitectureVerdicts Judge(Architecture architecture, uint32_t audit_arch, const
                                          : Allowed(calls[i].name, Mention::kByName, device_policy);
     } else if (set[i] != Mention::kNone) {
       verdict = Allowed(calls[i].name, set[i], device_policy);
+    } else if (number > last_classic) {
+      verdict = kNoSuchCall;
     } else {
-      verdict = number > last_classic ? kNoSuchCall : refused;
+      verdict = never_implemented.Has(i) ? kAnyVerdict : refused;
     }
   }
   verdicts.by_number.resize(top + 1);

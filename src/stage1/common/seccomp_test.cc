@@ -195,10 +195,12 @@ TEST(Seccomp, DefaultJudgesEveryCallOfEveryArchitecture) {
       if (number < 0) continue;
       std::string name = call.name;
       uint32_t verdict = Judge(program, audit, static_cast<uint32_t>(number));
+      if (StrCat(" ", kNeverImplemented, " ").find(StrCat(" ", name, " ")) != std::string::npos) {
+        continue;
+      }
       if (std::find(allowed.begin(), allowed.end(), name) != allowed.end() ||
-          name.ends_with("_time64") || name == "clock_gettime64" ||
-          name == "timer_gettime64" || name == "timer_settime64" || name == "timerfd_gettime64" ||
-          name == "timerfd_settime64") {
+          name.ends_with("_time64") || name == "clock_gettime64" || name == "timer_gettime64" ||
+          name == "timer_settime64" || name == "timerfd_gettime64" || name == "timerfd_settime64") {
         EXPECT_EQ(verdict, kAllow) << name;
       } else {
         EXPECT_EQ(verdict, number > LastClassic(architecture) ? Errno(ENOSYS) : kKill) << name;

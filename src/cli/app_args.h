@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The images of a command line and the flags that belong to each: IMAGE --name=a -- ARG... --- IMAGE ...
+// (runtime.md of the reference, section 2). Pure parsing; nothing is looked up.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "appc/app.h"
+#include "appc/pod_manifest.h"
+#include "base/result.h"
+#include "cli/invocation.h"
+#include "pod/flag_values.h"
+#include "pod/manifest_builder.h"
+#include "stage0/stage1_image.h"
+
+namespace rkt::cli {
+
+// One image with what was asked for it. image_key and image of the request are for those who find the image.
+struct AppArguments {
+  std::string image;      // as written
+  std::string signature;  // file, empty: none given
+  pod::AppRequest request;
+};
+
+// What the flags of run, prepare and fetch collect while they are parsed.
+struct PodArguments {
+  std::vector<AppArguments> apps;
+  std::vector<appc::Mount> mounts;  // --mount before the first image
+  std::vector<appc::Volume> volumes;
+  std::vector<appc::ExposedPort> ports;
+  std::vector<pod::KeyValue> set_env;
+  std::vector<pod::KeyValue> env_file;
+  std::vector<std::string> net;  // names, with their arguments
+  stage0::Stage1Choice stage1;
+  std::string_view stage1_flag;  // which --stage1-* was given
+
+  bool HasNet(std::string_view name) const;
+};
+
+// Goes over the words of the invocation, parsing the flags between the images. `app_arguments`: whether `--` may open
+// an image's arguments. Sets `help` where a flag asked for it. Errors:
+//   an image is required before any app arguments; only one set of app arguments allowed per image;
+//   app arguments unsupported; what ParseFlags says; dangling mount point "/p": volume "v" not found
+Status ParseAppArguments(Invocation& invocation, bool app_arguments, bool& help);
+
+}  // namespace rkt::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+// rkt enter
+
+#include "stage0/enter.h"
+
+#include "appc/names.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/pod_argument.h"
+
+namespace rkt::cli {
+
+namespace {
+
+constexpr FlagSpec kOwnFlags[] = {
+    TextFlag("app", "name of the app to enter; may be left out where the pod has one"),
+};
+constexpr FlagGroup kFlags = kOwnFlags;
+constexpr const FlagGroup* kGroups[] = {&kFlags};
+
+constexpr std::string_view kShell = "/bin/bash";
+
+// The app that was named, or the only one.
+Result<std::string> AppName(const Invocation& invocation, const PodArgument& pod) {
+  std::string name(invocation.Text("app"));
+  if (!name.empty()) {
+    TRY(appc::CheckACName(name));
+    return name;
+  }
+  std::vector<std::string> names = TRY(stage0::AppNames(pod.data_dir, pod.uuid));
+  if (names.empty()) return Err(Code::kInvalid, "pod contains zero apps");
+  if (names.size() == 1) return names[0];
+  Notice("", "pod contains multiple apps:");
+  for (const std::string& app : names) Notice("", StrCat("\t", TerminalSafe(app)));
+  return Err(Code::kInvalid, "specify app using \"rkt enter --app= ...\"");
+}
+
+int Run(Invocation& invocation) {
+  if (invocation.words.empty()) return invocation.Usage();
+  auto pod = ResolvePod(invocation, invocation.words[0]);
+  if (!pod) return Fail("problem retrieving pod", std::move(pod).error());
+  // Asked before anything else, so that a pod that has ended is called that.
+  auto pods = pod::Pods::Open(pod->data_dir);
+  if (!pods) return Fail("problem retrieving pod", std::move(pods).error());
+  auto opened = pods->Get(pod->uuid);
+  if (!opened) return Fail("problem retrieving pod", std::move(opened).error());
+  if (opened->state() != pod::State::kRunning) {
+    return Refuse(StrCat("pod ", Quote(pod->uuid), " isn't currently running"));
+  }
+  auto app = AppName(invocation, *pod);
+  if (!app) return Fail("unable to determine app name", std::move(app).error());
+  std::vector<std::string> argv(invocation.words.begin() + 1, invocation.words.end());
+  if (argv.empty()) {
+    Notice("", StrCat("no command specified, assuming ", Quote(kShell)));
+    argv.emplace_back(kShell);
+  }
+  Status failed = stage0::Enter(pod->data_dir, pod->uuid, *app, argv);
+  return Fail("enter failed", std::move(failed).error());
+}
+
+}  // namespace
+
+constinit const CommandSpec kEnterCommand = {
+    .name = "enter",
+    .synopsis = "[--app=APPNAME] UUID [CMD [ARGS ...]]",
+    .summary = "Run a command in an app of a running pod",
+    .description = R"(Runs the command inside the app, in the namespaces of the pod and the root file
+system of the app. Without a command it is /bin/bash. What is behind the UUID
+belongs to the command, flags included. The exit status is the command's.)",
+    .flags = kGroups,
+    .run = Run,
+    .completes = Completion::kRunningPods,
+    .first_word_ends_flags = true,
+    .needs_root = true,
+};
+
+}  // namespace rkt::cli

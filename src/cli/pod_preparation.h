@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// From the command line of run and prepare to what stage0 prepares a pod from: images found, manifest made.
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "appc/image_manifest.h"
+#include "appc/pod_manifest.h"
+#include "base/result.h"
+#include "cli/invocation.h"
+#include "stage0/prepare.h"
+#include "store/store.h"
+
+namespace rkt::cli {
+
+// Owns what the options borrow; not to be moved once made.
+struct PodPreparation {
+  std::optional<store::Store> store;
+  std::deque<appc::ImageManifest> images;  // does not move what it holds
+  appc::PodManifest manifest;
+  stage0::PrepareOptions options;
+};
+
+// What is wrong with the flags of run and prepare together, which is said before anything is looked up. Messages are
+// whole, without a cause.
+Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy);
+
+// Opens the store, finds (and imports) the images, makes or reads the manifest.
+Status PreparePod(Invocation& invocation, std::string_view pull_policy, PodPreparation& preparation);
+
+}  // namespace rkt::cli

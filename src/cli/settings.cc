@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "cli/settings.h"
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "cli/app_args.h"
+
+namespace rkt::cli {
+
+namespace {
+
+// The path with symlinks resolved; as it is where it does not exist yet.
+Result<std::string> RealPath(const std::string& dir) {
+  char* real = realpath(dir.c_str(), nullptr);
+  if (real == nullptr) {
+    if (errno == ENOENT) return dir;  // made by the first that needs it
+    return SysErr("cannot evaluate dataDir ", Quote(dir), " real path");
+  }
+  std::string resolved = real;
+  free(real);
+  return resolved;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const config::Config>> Configuration(const Invocation& invocation) {
+  static std::shared_ptr<const config::Config> loaded;
+  if (!loaded) {
+    const Globals& globals = invocation.globals;
+    config::Config config = TRY(
+        config::Load({globals.SystemConfig(), globals.LocalConfig(), globals.user_config}));
+    loaded = std::make_shared<const config::Config>(std::move(config));
+  }
+  return loaded;
+}
+
+Result<std::string> DataDir(const Invocation& invocation) {
+  if (!invocation.globals.dir.empty()) return RealPath(invocation.globals.dir);
+  auto config = TRY(Configuration(invocation));
+  return RealPath(config->data.empty() ? std::string(kDefaultDataDir) : config->data);
+}
+
+Result<store::Store> OpenStore(const Invocation& invocation) {
+  std::string data_dir = TRY(DataDir(invocation));
+  return TRY_CTX(store::Store::Open(data_dir), "cannot open store");
+}
+
+image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view pull_policy) {
+  image::FetchOptions options;
+  options.pull = image::ParsePullPolicy(pull_policy);
+  options.insecure_image = invocation.globals.SkipImageCheck();
+  return options;
+}
+
+Result<stage0::Stage1Options> Stage1Options(Invocation& invocation) {
+  stage0::Stage1Options options;
+  options.choice = invocation.pod().stage1;
+  auto config = TRY(Configuration(invocation));
+  if (!config->stage1_name.empty() && !config->stage1_version.empty()) {
+    options.defaults.name = config->stage1_name;
+    options.defaults.version = config->stage1_version;
+  }
+  options.defaults.location = config->stage1_location;
+  options.defaults.images_dir = config->stage1_images;
+  const bool skip_check = invocation.globals.SkipImageCheck();
+  std::string images_dir = options.defaults.images_dir;
+  options.import = [skip_check, images_dir](store::Store& store, const std::string& location,
+                                            bool check_signature) {
+    image::FetchOptions fetch;
+    fetch.dependencies = false;
+    fetch.insecure_image = skip_check || !check_signature;
+    return image::FindStage1Image(store, location, fetch, images_dir);
+  };
+  return options;
+}
+
+}  // namespace rkt::cli

@@ -75,7 +75,7 @@ Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text) {
   // What looks like a number is one, whatever the image's files say of such a name.
   if (LooksNumeric(text)) return ParseId(kind.name, text);
   if (text.empty()) return Err(Code::kInvalid, "no ", kind.name, " given");
-  if (text.find('\0') != std::string::npos) {
+  if (text.find_first_of(std::string_view("\0\n:", 3)) != std::string::npos) {
     return Err(Code::kInvalid, "invalid ", kind.name, " ", Quote(text));
   }
   if (text[0] == '/') {

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "base/cgroup/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+
+namespace rkt::cgroup {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr char kUuid[] = "0a1b2c3d-1111-2222-3333-444455556666";
+constexpr char kScope[] =
+    "machine-rkt\\x2d0a1b2c3d\\x2d1111\\x2d2222\\x2d3333\\x2d444455556666.scope";
+
+constexpr char kV1Mounts[] =
+    "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+    "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+    "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+    "40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime - cgroup cgroup rw,xattr,name=systemd\n"
+    "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+constexpr char kV1Self[] =
+    "9:name=systemd:/user.slice/session-1.scope\n4:memory:/\n1:cpu,cpuacct:/\n0::/user.slice\n";
+
+Layout V1() { return ParseLayout(kV1Mounts, kV1Self, ""); }
+Layout V2(const std::string& own, std::string_view controllers = "cpuset cpu io memory pids\n") {
+  return ParseLayout("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+                     StrCat("0::", own, "\n"), controllers);
+}
+
+std::vector<std::string> Texts(const Plan& plan) {
+  std::vector<std::string> texts;
+  for (const Step& step : plan.steps) {
+    std::string path = ReplaceAll(step.path, "/sys/fs/cgroup", "");
+    path = ReplaceAll(path, kScope, "POD");
+    switch (step.kind) {
+      case Step::Kind::kMakeDir:
+        texts.push_back(StrCat("mkdir ", path));
+        break;
+      case Step::Kind::kWrite:
+        texts.push_back(StrCat(path, " = ", step.text));
+        break;
+      case Step::Kind::kMoveSelf:
+        texts.push_back(StrCat("move ", path));
+        break;
+    }
+  }
+  return texts;
+}
+
+PodRequest Request(Limits limits) { return {kUuid, {{"web", limits}, {"log", {}}}}; }
+Limits All() {
+  Limits limits;
+  limits.memory_bytes = 64000000;
+  limits.cpu_milli = 500;
+  limits.cpu_shares = 512;
+  limits.pids = 100;
+  return limits;
+}
+
+TEST(Layout, FindsControllersAndOurPlaceInThem) {
+  Layout layout = V1();
+  EXPECT_FALSE(layout.unified);
+  ASSERT_NE(layout.Find("cpuacct"), nullptr);
+  EXPECT_EQ(layout.Find("cpu"), layout.Find("cpuacct"));
+  EXPECT_EQ(layout.Find("cpu")->mount_point, "/sys/fs/cgroup/cpu,cpuacct");
+  EXPECT_EQ(layout.Find("name=systemd")->own_path, "/user.slice/session-1.scope");
+  EXPECT_EQ(layout.Find("pids"), nullptr);
+  ASSERT_TRUE(layout.v2);
+  EXPECT_EQ(layout.v2->own_path, "/user.slice");
+  EXPECT_EQ(layout.v2->mount_point, "/sys/fs/cgroup/unified");
+}
+
+TEST(Layout, UnifiedMachineHasItsControllersInV2) {
+  Layout layout = V2("/system.slice/x.service");
+  EXPECT_TRUE(layout.unified);
+  EXPECT_THAT(layout.v1, IsEmpty());
+  ASSERT_NE(layout.Find("memory"), nullptr);
+  EXPECT_EQ(layout.Find("memory")->own_path, "/system.slice/x.service");
+  EXPECT_EQ(layout.Find("freezer"), nullptr);
+}
+
+TEST(Layout, MountsOfAPartShiftOurPath) {
+  Layout layout = ParseLayout(
+      "1 2 0:1 /docker/a /sys/fs/cgroup/memory\\040x rw - cgroup cgroup rw,memory\n"
+      "1 2 0:2 /docker/b /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+      "1 2 0:3 /../.. /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\nnonsense\n",
+      "3:memory:/docker/a/sub\n2:cpu:/docker/bee\n1:pids:/../x\n", "");
+  EXPECT_EQ(layout.Find("memory")->own_path, "/sub");
+  EXPECT_EQ(layout.Find("memory")->mount_point, "/sys/fs/cgroup/memory x");
+  EXPECT_EQ(layout.Find("cpu")->own_path, "/");
+  EXPECT_EQ(layout.Find("pids")->own_path, "/");
+}
+
+TEST(Plan, ScopeIsNamedAsSystemdEscapesTheMachine) { EXPECT_EQ(ScopeName(kUuid), kScope); }
+
+TEST(Plan, WithoutLimitsV1MakesNothing) {
+  for (const Layout& layout : {V1(), Layout()}) {
+    Plan plan = MakePlan(layout, Request({}));
+    EXPECT_EQ(plan.subcgroup, "");
+    EXPECT_THAT(plan.steps, IsEmpty());
+    EXPECT_EQ(plan.supervisor_group, "");
+    EXPECT_EQ(plan.apps.size(), 2u);
+  }
+}
+
+TEST(Plan, V1TouchesOnlyHierarchiesWithALimit) {
+  Limits limits;
+  limits.memory_bytes = 64000000;
+  Plan plan = MakePlan(V1(), Request(limits));
+  EXPECT_EQ(plan.subcgroup, StrCat("user.slice/session-1.scope/", kScope));
+  EXPECT_THAT(Texts(plan),
+              ElementsAre("mkdir /memory/user.slice", "mkdir /memory/user.slice/session-1.scope",
+                          "mkdir /memory/user.slice/session-1.scope/POD",
+                          "mkdir /memory/user.slice/session-1.scope/POD/system.slice",
+                          "mkdir /memory/user.slice/session-1.scope/POD/system.slice/web.service",
+                          "/memory/user.slice/session-1.scope/POD/system.slice/web.service/"
+                          "memory.limit_in_bytes = 64000000"));
+  EXPECT_THAT(plan.apps[0].v1_groups,
+              ElementsAre(StrCat("/sys/fs/cgroup/memory/user.slice/session-1.scope/", kScope,
+                                 "/system.slice/web.service")));
+  EXPECT_THAT(plan.apps[1].v1_groups, IsEmpty());
+}
+
+TEST(Plan, V1InAHostUnitUsesTheUnit) {
+  Layout layout = ParseLayout(
+      kV1Mounts, "9:name=systemd:/system.slice/my.service\n4:memory:/\n1:cpu,cpuacct:/\n", "");
+  Limits limits;
+  limits.cpu_milli = 500;
+  limits.cpu_shares = 512;
+  Plan plan = MakePlan(layout, Request(limits));
+  EXPECT_EQ(plan.subcgroup, "system.slice/my.service");
+  std::string group = "/cpu,cpuacct/system.slice/my.service/system.slice/web.service";
+  EXPECT_THAT(Texts(plan), testing::IsSupersetOf({StrCat("mkdir ", group),
+                                                  StrCat(group, "/cpu.cfs_quota_us = 50000"),
+                                                  StrCat(group, "/cpu.shares = 512")}));
+  EXPECT_EQ(plan.apps[0].v1_groups.size(), 1u);
+}
+
+TEST(Plan, MissingControllersAreReportedAndTheRestIsSet) {
+  Plan plan = MakePlan(V1(), Request(All()));
+  ASSERT_EQ(plan.missing.size(), 1u);
+  EXPECT_EQ(plan.missing[0].app, "web");
+  EXPECT_EQ(plan.missing[0].resource, "pids");
+  EXPECT_EQ(plan.apps[0].v1_groups.size(), 2u);
+  plan = MakePlan(Layout(), Request(All()));
+  EXPECT_EQ(plan.missing.size(), 4u);
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.subcgroup, "");
+}
+
+TEST(Plan, V2WithoutLimitsIsOneGroup) {
+  Plan plan = MakePlan(V2("/"), Request({}));
+  EXPECT_EQ(plan.subcgroup, kScope);
+  EXPECT_THAT(Texts(plan), ElementsAre("mkdir /POD"));
+  EXPECT_EQ(plan.supervisor_group, StrCat("/sys/fs/cgroup/", kScope));
+  EXPECT_EQ(plan.apps[0].v2_group, "");
+  plan = MakePlan(V2("/user.slice/s.scope", ""), Request({}));
+  EXPECT_EQ(plan.subcgroup, StrCat("user.slice/s.scope/", kScope));
+  plan = MakePlan(V2("/system.slice/my.service", ""), Request({}));
+  EXPECT_EQ(plan.subcgroup, "system.slice/my.service/payload");
+}
+
+TEST(Plan, V2WithLimitsHandsControllersDownToALeafPerApp) {
+  Plan plan = MakePlan(V2("/"), Request(All()));
+  EXPECT_THAT(Texts(plan),
+              ElementsAre("/cgroup.subtree_control = +memory +cpu +pids", "mkdir /POD",
+                          "/POD/cgroup.subtree_control = +memory +cpu +pids",
+                          "mkdir /POD/init.scope", "mkdir /POD/system.slice",
+                          "/POD/system.slice/cgroup.subtree_control = +memory +cpu +pids",
+                          "mkdir /POD/system.slice/web.service",
+                          "/POD/system.slice/web.service/memory.max = 64000000",
+                          "/POD/system.slice/web.service/cpu.max = 50000 100000",
+                          "/POD/system.slice/web.service/cpu.weight = 20",
+                          "/POD/system.slice/web.service/pids.max = 100",
+                          "mkdir /POD/system.slice/log.service"));
+  EXPECT_EQ(plan.supervisor_group, StrCat("/sys/fs/cgroup/", kScope, "/init.scope"));
+  EXPECT_EQ(plan.apps[1].v2_group, StrCat("/sys/fs/cgroup/", kScope, "/system.slice/log.service"));
+  EXPECT_THAT(plan.missing, IsEmpty());
+}
+
+TEST(Plan, V2LimitsOfASessionLeaveTheSession) {
+  Plan plan = MakePlan(V2("/user.slice/s.scope"), Request(All()));
+  EXPECT_EQ(plan.subcgroup, StrCat("machine.slice/", kScope));
+  EXPECT_THAT(Texts(plan), testing::Not(testing::Contains(testing::HasSubstr("user.slice"))));
+}
+
+TEST(Plan, V2LimitsOfAUnitMoveUsOutOfItsOwnGroup) {
+  Plan plan = MakePlan(V2("/system.slice/my.service"), Request(All()));
+  EXPECT_EQ(plan.subcgroup, "system.slice/my.service/payload");
+  std::vector<std::string> texts = Texts(plan);
+  auto at = [&](const std::string& text) {
+    return std::find(texts.begin(), texts.end(), text) - texts.begin();
+  };
+  EXPECT_LT(at("mkdir /system.slice/my.service/supervisor"),
+            at("move /system.slice/my.service/supervisor"));
+  EXPECT_LT(at("move /system.slice/my.service/supervisor"),
+            at("/system.slice/my.service/cgroup.subtree_control = +memory +cpu +pids"));
+  EXPECT_LT(at("mkdir /system.slice/my.service/payload/init.scope"), std::ssize(texts));
+}
+
+TEST(Plan, HybridUsesV2ForWhatOnlyV2Has) {
+  Layout layout = ParseLayout(kV1Mounts, kV1Self, "pids");
+  Plan plan = MakePlan(layout, Request(All()));
+  EXPECT_THAT(plan.missing, IsEmpty());
+  EXPECT_EQ(plan.apps[0].v1_groups.size(), 2u);
+  EXPECT_EQ(plan.apps[0].v2_group,
+            StrCat("/sys/fs/cgroup/unified/", plan.subcgroup, "/system.slice/web.service"));
+  EXPECT_THAT(MakePlan(layout, Request({})).steps, IsEmpty());
+}
+
+TEST(Plan, CpuValuesStayInTheRangesOfTheKernel) {
+  Limits limits;
+  limits.cpu_milli = 1;
+  limits.cpu_shares = 262144;
+  std::vector<std::string> texts = Texts(MakePlan(V2("/"), Request(limits)));
+  EXPECT_THAT(texts, testing::Contains("/POD/system.slice/web.service/cpu.max = 1000 100000"));
+  EXPECT_THAT(texts, testing::Contains("/POD/system.slice/web.service/cpu.weight = 10000"));
+}
+
+}  // namespace
+}  // namespace rkt::cgroup

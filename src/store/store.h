@@ -83,6 +83,10 @@ class Store {
   // Removes the image's row, manifest and blob (not trees made of it), waiting for readers. kNotFound. Once the row
   // is gone the image is; an error after that says which files were left, and `*stale_files` becomes true.
   Status RemoveImage(const std::string& key, bool* stale_files = nullptr);
+  // The same for many at once, with one write of the index. Images that somebody reads are left alone when `wait` is
+  // false. Calls `removed` for each; returns the first error after doing the rest.
+  Status RemoveImages(const std::vector<std::string>& keys, bool wait,
+                      const std::function<void(const std::string& key, const Status& files)>& removed);
 
   // --- trees ---
 
@@ -100,13 +104,17 @@ class Store {
   Result<Lock> LockTree(const std::string& tree_id) const;
   // Waits for those who hold LockTree. A missing tree is success.
   Status RemoveTree(const std::string& tree_id);
-  // The same, but leaves a tree that somebody holds locked: false.
-  Result<bool> TryRemoveTree(const std::string& tree_id);
+  // Removes all trees but those named and those that somebody holds locked. Calls `removed` for each that went;
+  // `failed` hears of those that could not be removed.
+  Status RemoveUnusedTrees(const std::vector<std::string>& used,
+                           const std::function<void(const std::string& tree_id)>& removed,
+                           const std::function<void(const std::string& tree_id, const Error& error)>& failed);
   Result<std::vector<std::string>> ListTrees() const;
   // Extracts one image (no dependencies) into an existing empty directory: manifest and rootfs/, or only the
   // content of rootfs/.
   Status ExtractImage(const std::string& key, const std::string& directory, bool rootfs_only) const;
-  // Renders straight into a directory, for pods without overlay: the tree's content is copied there.
+  // For pods without overlay: copies what is in the tree's rootfs into an existing directory, with owners, modes,
+  // times, hard links, devices and extended attributes.
   Status CopyTree(const std::string& tree_id, const std::string& directory) const;
 
   // --- verification ---
@@ -140,8 +148,9 @@ class Store {
   const std::string& data_dir() const;
   int cas_fd() const;
 
+  struct State;  // store/state.h: for this room only
+
  private:
-  struct State;
   explicit Store(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -16,9 +16,9 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool IsVolumeMode(std::string_view text) {
-  return text.size() >= 3 && text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) {
-           return c >= '0' && c <= '7';
-         }) && *ParseOctal(text) <= 07777;
+  return text.size() >= 3 && text.size() <= 5 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; }) &&
+         *ParseOctal(text) <= 07777;
 }
 
 // Two digits at `at` as a number, or -1.
@@ -53,16 +53,16 @@ bool IsRfc3339(std::string_view text) {
   if (text[at] == 'Z' || text[at] == 'z') return at + 1 == text.size();
   if (text[at] != '+' && text[at] != '-') return false;
   return text.size() == at + 6 && text[at + 3] == ':' && TwoDigits(text, at + 1) >= 0 &&
-         TwoDigits(text, at + 1) < 24 && TwoDigits(text, at + 4) >= 0 && TwoDigits(text, at + 4) < 60;
+         TwoDigits(text, at + 1) < 24 && TwoDigits(text, at + 4) >= 0 &&
+         TwoDigits(text, at + 4) < 60;
 }
 
 bool IsHttpUrl(std::string_view text) {
   std::string lower = ToLower(text.substr(0, 8));
   size_t scheme = lower.starts_with("http://") ? 7 : lower.starts_with("https://") ? 8 : 0;
   return scheme > 0 && text.size() > scheme && text[scheme] != '/' &&
-         std::none_of(text.begin(), text.end(), [](char c) {
-           return static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
-         });
+         std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; });
 }
 
 // Reports the second use of a name.
@@ -94,8 +94,10 @@ bool ReadPair(Source& source, const json::Value& item, const Path& path,
 
 Status CheckVariableName(std::string_view name) {
   if (!IsVariableName(name)) {
-    return Err(Code::kInvalid, "must be letters, digits, '_', '.' and '-', not beginning with a digit, "
-               "'.' or '-': ", Shown(name));
+    return Err(Code::kInvalid,
+               "must be letters, digits, '_', '.' and '-', not beginning with a digit, "
+               "'.' or '-': ",
+               Shown(name));
   }
   return {};
 }
@@ -109,7 +111,8 @@ Status CheckEventName(std::string_view name) {
 
 template <typename T>
 auto* FindByName(T& list, std::string_view name) {
-  auto it = std::find_if(list.begin(), list.end(), [name](const auto& item) { return item.name == name; });
+  auto it = std::find_if(list.begin(), list.end(),
+                         [name](const auto& item) { return item.name == name; });
   return it == list.end() ? nullptr : &*it;
 }
 
@@ -199,8 +202,8 @@ Status CheckVolume(const Volume& volume) {
   }
   if (volume.kind == Volume::Kind::kHost) {
     if (!volume.source.starts_with('/')) {
-      return Err(Code::kInvalid, "source of a host volume must be an absolute path: ",
-                 Shown(volume.source));
+      return Err(Code::kInvalid,
+                 "source of a host volume must be an absolute path: ", Shown(volume.source));
     }
     if (volume.mode || volume.uid || volume.gid) {
       return Err(Code::kInvalid, "a host volume cannot have mode, uid or gid");
@@ -303,7 +306,8 @@ void ReadVolume(Source& source, const json::Value& value, const Path& path, Volu
   if (reader.Take("gid")) reader.Uint32("gid", UINT32_MAX - 1, &out->gid.emplace());
   reader.Finish(&out->unknown);
   if (source.failed()) return;
-  if (Status status = CheckVolume(*out); !status) source.Fail(value, path, status.error().message());
+  if (Status status = CheckVolume(*out); !status)
+    source.Fail(value, path, status.error().message());
 }
 
 void ReadPort(Source& source, const json::Value& value, const Path& path, Port* out) {
@@ -346,7 +350,8 @@ void ReadApp(Source& source, const json::Value& value, const Path& path, App* ou
   reader.Each("supplementaryGIDs", [&](const json::Value& item, const Path& here) {
     std::optional<uint64_t> gid = item.AsUint();
     if (!gid || *gid >= UINT32_MAX) {
-      return source.Fail(item, here, StrCat("must be a whole number between 0 and ", UINT32_MAX - 1));
+      return source.Fail(item, here,
+                         StrCat("must be a whole number between 0 and ", UINT32_MAX - 1));
     }
     out->supplementary_gids.push_back(static_cast<uint32_t>(*gid));
   });

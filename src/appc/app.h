@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The parts that image and pod manifests share: the app section, annotations, volumes, mounts, ports. Plain data;
-// each struct keeps the members that it does not know (`unknown`), and they are written back behind the known.
+// The parts that image and pod manifests share: the app section, annotations, volumes, mounts,
+// ports. Plain data; each struct keeps the members that it does not know (`unknown`), and they are
+// written back behind the known.
 
 #include <cstdint>
 #include <map>
@@ -29,7 +30,8 @@ struct Annotation {
   bool operator==(const Annotation&) const = default;
 };
 using Annotations = std::vector<Annotation>;
-// The value's form where the specification asks for one: created (RFC 3339), homepage and documentation (URLs).
+// The value's form where the specification asks for one: created (RFC 3339), homepage and
+// documentation (URLs).
 Status CheckAnnotationValue(std::string_view name, std::string_view value);
 // The value, nullptr where there is none.
 const std::string* FindAnnotation(const Annotations& annotations, std::string_view name);
@@ -106,7 +108,8 @@ struct Volume {
   // The mode as a number (0755 where unset).
   uint32_t ModeBits() const;
 };
-// The rules of a volume on its own: name, absolute source, no source on empty, no mode, uid, gid on host.
+// The rules of a volume on its own: name, absolute source, no source on empty, no mode, uid, gid on
+// host.
 Status CheckVolume(const Volume& volume);
 
 struct Mount {

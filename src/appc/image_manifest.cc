@@ -73,6 +73,8 @@ json::Value ToJson(const ImageManifest& manifest) {
   return out;
 }
 
-std::string WriteImageManifest(const ImageManifest& manifest) { return json::Write(ToJson(manifest)); }
+std::string WriteImageManifest(const ImageManifest& manifest) {
+  return json::Write(ToJson(manifest));
+}
 
 }  // namespace rkt::appc

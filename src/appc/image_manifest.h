@@ -3,8 +3,8 @@
 
 #pragma once
 
-// The image manifest of appc 0.8.11: read strictly, kept whole, written stably. A stored manifest is never replaced
-// by what is written here: an image's key covers the original bytes.
+// The image manifest of appc 0.8.11: read strictly, kept whole, written stably. A stored manifest
+// is never replaced by what is written here: an image's key covers the original bytes.
 
 #include <cstdint>
 #include <optional>
@@ -47,8 +47,8 @@ struct ImageManifest {
   bool operator==(const ImageManifest&) const = default;
 };
 
-// Errors are kInvalid. Text that is no JSON: see json::Parse. Otherwise one line that names line, column, field
-// and rule: line 4, column 12: app.ports[0].port: must be between 1 and 65535
+// Errors are kInvalid. Text that is no JSON: see json::Parse. Otherwise one line that names line,
+// column, field and rule: line 4, column 12: app.ports[0].port: must be between 1 and 65535
 Result<ImageManifest> ParseImageManifest(std::string_view text);
 json::Value ToJson(const ImageManifest& manifest);
 // Compact.

@@ -25,7 +25,8 @@ Error Bad(const json::Value& at, const json::Value** where, std::string_view rul
   return Error(Code::kInvalid, std::string(rule));
 }
 
-Status CheckRange(const json::Value& value, const json::Value** where, int64_t least, int64_t most) {
+Status CheckRange(const json::Value& value, const json::Value** where, int64_t least,
+                  int64_t most) {
   std::optional<int64_t> number = value.AsInt();
   if (!number || *number < least || *number > most) {
     return Bad(value, where, StrCat("must be a whole number between ", least, " and ", most));
@@ -167,7 +168,8 @@ bool NoNewPrivileges(const Isolators& isolators) {
 }
 
 Capabilities GetCapabilities(const Isolators& isolators) {
-  return {Set(FindLast(isolators, kCapsRetainIsolator)), Set(FindLast(isolators, kCapsRemoveIsolator))};
+  return {Set(FindLast(isolators, kCapsRetainIsolator)),
+          Set(FindLast(isolators, kCapsRemoveIsolator))};
 }
 
 std::vector<Seccomp> GetSeccomp(const Isolators& isolators) {
@@ -224,12 +226,15 @@ Result<Isolator> MakeCapabilities(bool retain, const std::vector<std::string>& s
 Result<Isolator> MakeSeccomp(const Seccomp& seccomp) {
   json::Value value = json::Value::Object({{"set", json::Value::Array(seccomp.set)}});
   if (!seccomp.errno_name.empty()) value.Set("errno", seccomp.errno_name);
-  Isolator isolator{seccomp.retain ? kSeccompRetainIsolator : kSeccompRemoveIsolator, std::move(value), {}};
+  Isolator isolator{
+      seccomp.retain ? kSeccompRetainIsolator : kSeccompRemoveIsolator, std::move(value), {}};
   TRY(CheckIsolator(isolator));
   return isolator;
 }
 
-Isolator MakeNoNewPrivileges(bool value) { return {kNoNewPrivilegesIsolator, json::Value(value), {}}; }
+Isolator MakeNoNewPrivileges(bool value) {
+  return {kNoNewPrivilegesIsolator, json::Value(value), {}};
+}
 
 void EraseIsolators(Isolators& isolators, std::string_view name) {
   std::erase_if(isolators, [name](const Isolator& isolator) { return isolator.name == name; });

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Isolators: named limits of an app. The list keeps every isolator as it was written, the unknown ones too; the
-// functions below read and make those that rkt knows. Known ones are checked when a manifest is read.
+// Isolators: named limits of an app. The list keeps every isolator as it was written, the unknown
+// ones too; the functions below read and make those that rkt knows. Known ones are checked when a
+// manifest is read.
 
 #include <cstdint>
 #include <optional>
@@ -36,14 +37,16 @@ struct Isolator {
 };
 using Isolators = std::vector<Isolator>;
 
-// Whether the value suits the name; unknown names always do. The message says what is wrong in `field` terms
+// Whether the value suits the name; unknown names always do. The message says what is wrong in
+// `field` terms
 // ("value.limit must be ..."). `where` gets the value at fault.
 Status CheckIsolator(const Isolator& isolator, const json::Value** where = nullptr);
 
-// --- reading; the last one of a name counts. They expect a checked list and give nothing for what is not there.
+// --- reading; the last one of a name counts. They expect a checked list and give nothing for what
+// is not there.
 
-std::optional<int64_t> MemoryLimit(const Isolators& isolators);      // bytes
-std::optional<int64_t> CpuLimitMillis(const Isolators& isolators);   // thousandths of a core
+std::optional<int64_t> MemoryLimit(const Isolators& isolators);     // bytes
+std::optional<int64_t> CpuLimitMillis(const Isolators& isolators);  // thousandths of a core
 std::optional<int64_t> CpuShares(const Isolators& isolators);
 std::optional<int> OomScoreAdj(const Isolators& isolators);
 bool NoNewPrivileges(const Isolators& isolators);
@@ -56,9 +59,9 @@ struct Capabilities {
 Capabilities GetCapabilities(const Isolators& isolators);
 
 struct Seccomp {
-  bool retain = false;            // the set is what is allowed; otherwise what is forbidden
-  std::vector<std::string> set;   // names and @wildcards
-  std::string errno_name;         // empty: the process is killed
+  bool retain = false;           // the set is what is allowed; otherwise what is forbidden
+  std::vector<std::string> set;  // names and @wildcards
+  std::string errno_name;        // empty: the process is killed
   bool operator==(const Seccomp&) const = default;
 };
 // All seccomp isolators in order: more than one is an error that stage1 reports.
@@ -69,7 +72,7 @@ std::vector<Seccomp> GetSeccomp(const Isolators& isolators);
 // From a quantity's text; fewer than 4096 bytes are refused (16m is 16 thousandths of a byte).
 Result<Isolator> MakeMemory(std::string_view quantity);
 Result<Isolator> MakeCpu(std::string_view quantity);
-Result<Isolator> MakeCpuShares(int64_t shares);       // 2..262144
+Result<Isolator> MakeCpuShares(int64_t shares);        // 2..262144
 Result<Isolator> MakeOomScoreAdj(int64_t adjustment);  // -1000..1000
 Result<Isolator> MakeCapabilities(bool retain, const std::vector<std::string>& set);
 // The set must not be empty; the errno, where there is one, looks like E[A-Z0-9]*.

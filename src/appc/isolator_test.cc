@@ -39,8 +39,8 @@ TEST(Quantity, WhatIsFinerThanAThousandthIsRoundedUp) {
 }
 
 TEST(Quantity, NonsenseAndExcessAreRefused) {
-  for (const char* text : {"", "M", "1KB", "1 M", "0x10", "1e", "1e+-3", "1.2.3", "--1", "16E", "10Pi",
-                           "9223372036854775808", "1e100", "1e-101", "1mm", "+", "."}) {
+  for (const char* text : {"", "M", "1KB", "1 M", "0x10", "1e", "1e+-3", "1.2.3", "--1", "16E",
+                           "10Pi", "9223372036854775808", "1e100", "1e-101", "1mm", "+", "."}) {
     EXPECT_EQ(Millis(text), INT64_MIN) << text;
   }
   EXPECT_EQ(Millis(std::string(1000, '9')), INT64_MIN);
@@ -84,7 +84,8 @@ TEST(Isolators, LimitsOfTheCommandLineHold) {
 }
 
 TEST(Isolators, SeccompNeedsASetAndAWellFormedErrno) {
-  Status status = MakeSeccomp({true, {}, ""}).has_value() ? Status() : MakeSeccomp({true, {}, ""}).error();
+  Status status =
+      MakeSeccomp({true, {}, ""}).has_value() ? Status() : MakeSeccomp({true, {}, ""}).error();
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message(), "set must be non-empty");
   EXPECT_FALSE(MakeSeccomp({true, {"chmod"}, "eacces"}));
@@ -97,8 +98,9 @@ TEST(Isolators, SeccompNeedsASetAndAWellFormedErrno) {
 }
 
 TEST(Isolators, AreReadBackAsTheyWereMade) {
-  Isolators list = {*MakeCapabilities(true, {"CAP_KILL", "CAP_CHOWN"}), *MakeCapabilities(false, {"CAP_MKNOD"}),
-                    *MakeCpuShares(512), *MakeOomScoreAdj(-7), MakeNoNewPrivileges(true)};
+  Isolators list = {*MakeCapabilities(true, {"CAP_KILL", "CAP_CHOWN"}),
+                    *MakeCapabilities(false, {"CAP_MKNOD"}), *MakeCpuShares(512),
+                    *MakeOomScoreAdj(-7), MakeNoNewPrivileges(true)};
   EXPECT_EQ(GetCapabilities(list).retain, (std::vector<std::string>{"CAP_KILL", "CAP_CHOWN"}));
   EXPECT_EQ(GetCapabilities(list).remove, (std::vector<std::string>{"CAP_MKNOD"}));
   EXPECT_EQ(CpuShares(list), 512);

@@ -83,7 +83,8 @@ TEST(ImageManifest, ValuesArriveWhereTheyBelong) {
 }
 
 TEST(ImageManifest, TheLeastThatIsAllowed) {
-  auto manifest = ParseImageManifest(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a"})");
+  auto manifest =
+      ParseImageManifest(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a"})");
   ASSERT_TRUE(manifest);
   EXPECT_FALSE(manifest->app);
   manifest = ParseImageManifest(
@@ -97,7 +98,8 @@ TEST(ImageManifest, TheLeastThatIsAllowed) {
 TEST(ImageManifest, ErrorsNameLineColumnFieldAndRule) {
   auto manifest = ParseImageManifest(
       "{\n  \"acKind\": \"ImageManifest\",\n  \"acVersion\": \"0.8.11\",\n  \"name\": \"a\",\n"
-      "  \"app\": {\"user\": \"0\", \"group\": \"0\",\n    \"ports\": [{\"name\": \"http\", \"port\": 70000}]}\n}");
+      "  \"app\": {\"user\": \"0\", \"group\": \"0\",\n    \"ports\": [{\"name\": \"http\", "
+      "\"port\": 70000}]}\n}");
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code(), Code::kInvalid);
   EXPECT_EQ(manifest.error().message(),
@@ -135,24 +137,29 @@ TEST(ImageManifest, EveryRuleIsHeldAndNamed) {
            {"[7,8]", "[7,4294967295]", ": app.supplementaryGIDs[1]: must be"},
            {"\"/srv\"", "\"srv\"", ": app.workingDirectory: must be an absolute path"},
            {"A_b.c-1", "1A", ": app.environment[0].name: must be"},
-           {"\"name\":\"B\"", "\"name\":\"A_b.c-1\"", ": app.environment[1]: duplicate environment"},
+           {"\"name\":\"B\"", "\"name\":\"A_b.c-1\"",
+            ": app.environment[1]: duplicate environment"},
            {"\"name\":\"conf\"", "\"name\":\"Conf\"", ": app.mountPoints[1].name: may have"},
            {"\"port\":80", "\"port\":0", ": app.ports[0].port: must be between"},
            {"\"port\":80", "\"port\":80.0", ": app.ports[0].port: must be between"},
-           {"\"port\":80,\"count\":1", "\"port\":65535,\"count\":2", ": app.ports[0].port: port and count"},
+           {"\"port\":80,\"count\":1", "\"port\":65535,\"count\":2",
+            ": app.ports[0].port: port and count"},
            {"\"64Mi\"", "\"64Qi\"", ": app.isolators[0].value: limit: invalid quantity"},
            {"os/unix/sysctl", "OS", ": app.isolators[1].name: may have"},
            {"{\"a\":\"1\"}", "{\"a\":1}", ": app.userAnnotations.a: must be a string"},
            {"2016-02-29T", "2016-02-29 ", ": annotations[0].value: must be a date"},
-           {"https://example.com/", "ftp://example.com/", ": annotations[1].value: must be an http"},
-           {"\"name\":\"homepage\"", "\"name\":\"created\"", ": annotations[1]: duplicate annotation"},
+           {"https://example.com/", "ftp://example.com/",
+            ": annotations[1].value: must be an http"},
+           {"\"name\":\"homepage\"", "\"name\":\"created\"",
+            ": annotations[1]: duplicate annotation"},
            {"sha512-abcd", "sha512-../x", ": dependencies[0].imageID: must be"},
            {"\"imageName\":\"example.com/base\",", "", ": dependencies[0].imageName: is missing"},
            {"\"size\":12", "\"size\":-1", ": dependencies[0].size: must be"},
            {"[\"/a\",\"/b\"]", "\"/a\"", ": pathWhitelist: must be an array"},
        }) {
     std::string message = Image(c.from, c.to);
-    EXPECT_NE(message.find(c.field), std::string::npos) << c.from << " -> " << c.to << ": " << message;
+    EXPECT_NE(message.find(c.field), std::string::npos)
+        << c.from << " -> " << c.to << ": " << message;
     EXPECT_TRUE(message.starts_with("line 1, column ")) << message;
   }
 }
@@ -195,13 +202,17 @@ TEST(PodManifest, EveryRuleIsHeldAndNamed) {
     const char* field;
   };
   for (const Case& c : {
-           Case{"\"apps\":[{\"name\":\"web\"", "\"apps\":[{\"name\":\"Web\"", ": apps[0].name: may have"},
+           Case{"\"apps\":[{\"name\":\"web\"", "\"apps\":[{\"name\":\"Web\"",
+                ": apps[0].name: may have"},
            {"sha512-abcd", "sha512-zz", ": apps[0].image.id: must be"},
-           {"{\"name\":\"e\",\"kind\"", "{\"name\":\"d\",\"kind\"", ": volumes[1]: duplicate volume name \"d\""},
+           {"{\"name\":\"e\",\"kind\"", "{\"name\":\"d\",\"kind\"",
+            ": volumes[1]: duplicate volume name \"d\""},
            {"\"source\":\"/srv\"", "\"source\":\"srv\"", ": volumes[0]: source of a host volume"},
            {"\"kind\":\"empty\"", "\"kind\":\"tmpfs\"", ": volumes[1].kind: must be"},
-           {"\"kind\":\"empty\"", "\"kind\":\"empty\",\"source\":\"/x\"", ": volumes[1]: an empty volume"},
-           {"\"recursive\":false", "\"recursive\":false,\"uid\":1", ": volumes[0]: a host volume cannot"},
+           {"\"kind\":\"empty\"", "\"kind\":\"empty\",\"source\":\"/x\"",
+            ": volumes[1]: an empty volume"},
+           {"\"recursive\":false", "\"recursive\":false,\"uid\":1",
+            ": volumes[0]: a host volume cannot"},
            {"\"0700\"", "\"rwx\"", ": volumes[1]: mode of a volume"},
            {"\"0700\"", "\"77777\"", ": volumes[1]: mode of a volume"},
            {"\"uid\":5", "\"uid\":4294967295", ": volumes[1].uid: must be"},
@@ -212,13 +223,16 @@ TEST(PodManifest, EveryRuleIsHeldAndNamed) {
            {"\"image\":", "\"picture\":", ": apps[0].image: is missing"},
        }) {
     std::string message = PodWith(c.from, c.to);
-    EXPECT_NE(message.find(c.field), std::string::npos) << c.from << " -> " << c.to << ": " << message;
+    EXPECT_NE(message.find(c.field), std::string::npos)
+        << c.from << " -> " << c.to << ": " << message;
   }
   std::string twice = kPod;
-  twice.replace(twice.find("],\"volumes\""), 1, ",{\"name\":\"web\",\"image\":{\"id\":\"sha512-ab\"}}]");
+  twice.replace(twice.find("],\"volumes\""), 1,
+                ",{\"name\":\"web\",\"image\":{\"id\":\"sha512-ab\"}}]");
   auto manifest = ParsePodManifest(twice);
   ASSERT_FALSE(manifest);
-  EXPECT_NE(manifest.error().message().find("apps[1]: duplicate app name \"web\""), std::string::npos);
+  EXPECT_NE(manifest.error().message().find("apps[1]: duplicate app name \"web\""),
+            std::string::npos);
 }
 
 TEST(PodManifest, PortsAreResolvedByNameOrByTheirOwnPodPort) {
@@ -257,7 +271,8 @@ TEST(PodManifest, PortsThatWantTheSameHostPortConflict) {
   EXPECT_FALSE(with("tcp", 0, "127.0.0.1"));
 }
 
-// Replays mutations of good manifests: whatever comes in, either an error or a manifest that reads the same again.
+// Replays mutations of good manifests: whatever comes in, either an error or a manifest that reads
+// the same again.
 TEST(Manifests, EveryChangedByteGivesAnErrorOrAStableManifest) {
   for (std::string_view good : {std::string_view(kImage), std::string_view(kPod)}) {
     for (size_t i = 0; i < good.size(); ++i) {
@@ -282,8 +297,9 @@ TEST(Manifests, EveryChangedByteGivesAnErrorOrAStableManifest) {
 }
 
 TEST(Manifests, HostileDocumentsAreRefused) {
-  std::string deep = "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"a\",\"x\":" +
-                     std::string(1 << 20, '[');
+  std::string deep =
+      "{\"acKind\":\"ImageManifest\",\"acVersion\":\"0.8.11\",\"name\":\"a\",\"x\":" +
+      std::string(1 << 20, '[');
   EXPECT_FALSE(ParseImageManifest(deep));
   EXPECT_NE(Image("{\"k\":\"v\"}", "1e99999"), "accepted");
   EXPECT_NE(Image("\"x-top\"", "\"name\""), "accepted");

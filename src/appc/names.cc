@@ -46,10 +46,12 @@ Result<std::string> Sanitize(std::string_view text, bool (*allowed)(char), char 
 
 std::string ListText(const std::vector<std::string>& list) { return Join(list, ", "); }
 
-// The architectures that a manifest may name, by operating system (specification, "Image Manifest Schema").
+// The architectures that a manifest may name, by operating system (specification, "Image Manifest
+// Schema").
 const std::vector<std::string>* ManifestArchitectures(std::string_view os) {
-  static const std::vector<std::string> kLinux = {"amd64",  "i386",   "aarch64", "aarch64_be", "armv6l",
-                                                  "armv7l", "armv7b", "ppc64",   "ppc64le",    "s390x"};
+  static const std::vector<std::string> kLinux = {"amd64",   "i386",   "aarch64", "aarch64_be",
+                                                  "armv6l",  "armv7l", "armv7b",  "ppc64",
+                                                  "ppc64le", "s390x"};
   static const std::vector<std::string> kFreeBsd = {"amd64", "i386", "arm"};
   static const std::vector<std::string> kDarwin = {"x86_64", "i386"};
   if (os == "linux") return &kLinux;
@@ -67,8 +69,8 @@ Status CheckRunnable(const std::string& os, const std::string& arch) {
     return Err(Code::kInvalid, "unsupported os ", Quote(os), ", supported: linux");
   }
   if (!Contains(RunnableArchitectures(), arch)) {
-    return Err(Code::kInvalid, "unsupported arch ", Quote(arch), " for linux, supported: ",
-               ListText(RunnableArchitectures()));
+    return Err(Code::kInvalid, "unsupported arch ", Quote(arch),
+               " for linux, supported: ", ListText(RunnableArchitectures()));
   }
   return {};
 }
@@ -95,8 +97,8 @@ Status CheckACName(std::string_view text) {
 }
 
 bool IsACName(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), IsNameChar) && IsEdge(text.front()) &&
-         IsEdge(text.back());
+  return !text.empty() && std::all_of(text.begin(), text.end(), IsNameChar) &&
+         IsEdge(text.front()) && IsEdge(text.back());
 }
 
 Status CheckACIdentifier(std::string_view text) {
@@ -108,7 +110,9 @@ bool IsACIdentifier(std::string_view text) {
          IsEdge(text.front()) && IsEdge(text.back());
 }
 
-Result<std::string> SanitizeACName(std::string_view text) { return Sanitize(text, IsNameChar, '-'); }
+Result<std::string> SanitizeACName(std::string_view text) {
+  return Sanitize(text, IsNameChar, '-');
+}
 
 Result<std::string> SanitizeACIdentifier(std::string_view text) {
   return Sanitize(text, IsIdentifierChar, '_');
@@ -116,7 +120,8 @@ Result<std::string> SanitizeACIdentifier(std::string_view text) {
 
 Result<std::string> DefaultAppName(std::string_view image_name) {
   size_t slash = image_name.rfind('/');
-  return SanitizeACName(slash == std::string_view::npos ? image_name : image_name.substr(slash + 1));
+  return SanitizeACName(slash == std::string_view::npos ? image_name
+                                                        : image_name.substr(slash + 1));
 }
 
 bool IsSemVer(std::string_view text) {
@@ -132,7 +137,8 @@ bool IsSemVer(std::string_view text) {
   for (size_t at = 0; at <= text.size(); ++numbers) {
     size_t dot = std::min(text.find('.', at), text.size());
     std::string_view number = text.substr(at, dot - at);
-    if (number.empty() || number.size() > 18 || !std::all_of(number.begin(), number.end(), IsDigit)) {
+    if (number.empty() || number.size() > 18 ||
+        !std::all_of(number.begin(), number.end(), IsDigit)) {
       return false;
     }
     at = dot + 1;
@@ -270,7 +276,8 @@ Status CheckManifestLabels(const std::vector<Label>& labels) {
     return Err(Code::kInvalid, "unknown os ", Quote(*os), ", known: linux, freebsd, darwin");
   }
   if (allowed && arch && !Contains(*allowed, *arch)) {
-    return Err(Code::kInvalid, "unknown arch ", Quote(*arch), " for ", *os, ", known: ", ListText(*allowed));
+    return Err(Code::kInvalid, "unknown arch ", Quote(*arch), " for ", *os,
+               ", known: ", ListText(*allowed));
   }
   return {};
 }

@@ -17,7 +17,8 @@ TEST(Names, ACNamesAreLowerCaseLettersDigitsAndDashesInside) {
 }
 
 TEST(Names, ACIdentifiersTakePathsAndDots) {
-  for (const char* name : {"example.com/a_b~c-d", "a", "a//b", "0"}) EXPECT_TRUE(IsACIdentifier(name)) << name;
+  for (const char* name : {"example.com/a_b~c-d", "a", "a//b", "0"})
+    EXPECT_TRUE(IsACIdentifier(name)) << name;
   for (const char* name : {"", "/a", "a/", "Example.com", "a b", "a:b", ".a", "a\t"}) {
     EXPECT_FALSE(IsACIdentifier(name)) << name;
   }
@@ -48,8 +49,8 @@ TEST(Names, ImageNamesHaveAVersionAndLabels) {
 }
 
 TEST(Names, MalformedImageNamesAreRefused) {
-  for (const char* text : {"", "a:1:2", "a,x=1:2", ":1", "a,os", "a,os=x,os=y", "a:1,version=2", "A",
-                           "a,name=b", "a,OS=x", "a,"}) {
+  for (const char* text : {"", "a:1:2", "a,x=1:2", ":1", "a,os", "a,os=x,os=y", "a:1,version=2",
+                           "A", "a,name=b", "a,OS=x", "a,"}) {
     EXPECT_FALSE(ParseImageName(text)) << text;
   }
 }
@@ -90,9 +91,9 @@ TEST(Names, VersionsAreSemantic) {
 TEST(Names, ImageIdsNeverHaveAPathInThem) {
   EXPECT_TRUE(IsImageId("sha512-0a"));
   EXPECT_TRUE(IsImageId("sha512-" + std::string(128, 'f')));
-  for (const std::string& text : {std::string("sha512-"), std::string("sha512-a"), std::string("sha512-../.."),
-                                  std::string("sha256-abcd"), std::string("sha512-AB"),
-                                  "sha512-" + std::string(129, 'f')}) {
+  for (const std::string& text :
+       {std::string("sha512-"), std::string("sha512-a"), std::string("sha512-../.."),
+        std::string("sha256-abcd"), std::string("sha512-AB"), "sha512-" + std::string(129, 'f')}) {
     EXPECT_FALSE(IsImageId(text)) << text;
   }
 }

@@ -156,16 +156,19 @@ Result<PodManifest> ParsePodManifest(std::string_view text) {
 }
 
 json::Value ToJson(const PodManifest& manifest) {
-  json::Value out = json::Value::Object({{"acVersion", manifest.ac_version}, {"acKind", "PodManifest"}});
+  json::Value out =
+      json::Value::Object({{"acVersion", manifest.ac_version}, {"acKind", "PodManifest"}});
   json::Value& apps = out.Set("apps", json::Value::Array());
   for (const RuntimeApp& app : manifest.apps) apps.Append(ToJson(app));
   json::Value& volumes = out.Set("volumes", json::Value());
   for (const Volume& volume : manifest.volumes) volumes.Append(ToJson(volume));
   out.Set("isolators", manifest.isolators.empty() ? json::Value() : ToJson(manifest.isolators));
-  out.Set("annotations", manifest.annotations.empty() ? json::Value() : ToJson(manifest.annotations));
+  out.Set("annotations",
+          manifest.annotations.empty() ? json::Value() : ToJson(manifest.annotations));
   json::Value& ports = out.Set("ports", json::Value::Array());
   for (const ExposedPort& port : manifest.ports) ports.Append(ToJson(port));
-  if (!manifest.user_annotations.empty()) out.Set("userAnnotations", ToJson(manifest.user_annotations));
+  if (!manifest.user_annotations.empty())
+    out.Set("userAnnotations", ToJson(manifest.user_annotations));
   if (!manifest.user_labels.empty()) out.Set("userLabels", ToJson(manifest.user_labels));
   WriteUnknown(out, manifest.unknown);
   return out;
@@ -192,7 +195,8 @@ Result<std::vector<ForwardedPort>> ResolvePorts(const PodManifest& manifest) {
       return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is not declared by any app");
     }
     if (found > 1) {
-      return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is declared ", found, " times");
+      return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is declared ", found,
+                 " times");
     }
     if (exposed.host_port == 0 || exposed.host_port + target->count > 65536) {
       return Err(Code::kInvalid, "port ", Shown(exposed.name), ": host port ", exposed.host_port,

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// The pod manifest of appc 0.8.11, as it stands in a pod's file `pod`: read strictly, written with the original's order
-// of members.
+// The pod manifest of appc 0.8.11, as it stands in a pod's file `pod`: read strictly, written with
+// the original's order of members.
 
 #include <cstdint>
 #include <optional>
@@ -67,8 +67,8 @@ struct PodManifest {
   bool operator==(const PodManifest&) const = default;
 };
 
-// Errors as ParseImageManifest. Names of apps and of volumes must differ from each other. No apps at all is fine
-// here: what that means depends on the pod being mutable.
+// Errors as ParseImageManifest. Names of apps and of volumes must differ from each other. No apps
+// at all is fine here: what that means depends on the pod being mutable.
 Result<PodManifest> ParsePodManifest(std::string_view text);
 json::Value ToJson(const PodManifest& manifest);
 // Compact; empty volumes and isolators are null.
@@ -83,8 +83,8 @@ struct ForwardedPort {
   uint32_t host_port = 0;
   std::string host_ip;
 };
-// Resolves every exposed port: by its podPort, else by the one app port of that name. kInvalid: no or several apps
-// have it, or two want one protocol, address and host port.
+// Resolves every exposed port: by its podPort, else by the one app port of that name. kInvalid: no
+// or several apps have it, or two want one protocol, address and host port.
 Result<std::vector<ForwardedPort>> ResolvePorts(const PodManifest& manifest);
 
 }  // namespace rkt::appc

@@ -18,8 +18,9 @@ class Quantity {
   enum class Format { kDecimal, kBinary, kExponent };
 
   Quantity() = default;
-  // A decimal number with one of the suffixes n u m (none) k M G T P E, Ki Mi Gi Ti Pi Ei, or an exponent.
-  // What is finer than a thousandth is rounded up; what is larger than 2^63-1 thousandths is refused.
+  // A decimal number with one of the suffixes n u m (none) k M G T P E, Ki Mi Gi Ti Pi Ei, or an
+  // exponent. What is finer than a thousandth is rounded up; what is larger than 2^63-1 thousandths
+  // is refused.
   static Result<Quantity> Parse(std::string_view text);
   static Quantity FromMillis(int64_t millis) { return Quantity(millis, Format::kDecimal); }
 
@@ -27,7 +28,8 @@ class Quantity {
   int64_t millis() const { return millis_; }
   // Whole units, rounded up: bytes of memory, cores of cpu.
   int64_t Value() const;
-  // The shortest spelling with the suffix family it was given in ("0.5" gives "500m", "1024Mi" gives "1Gi").
+  // The shortest spelling with the suffix family it was given in ("0.5" gives "500m", "1024Mi"
+  // gives "1Gi").
   std::string Text() const;
   bool operator==(const Quantity& other) const { return millis_ == other.millis_; }
 

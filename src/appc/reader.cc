@@ -13,9 +13,9 @@ std::string Path::Text() const {
   if (key.empty()) return out;
   // Keys come from the document: what is no plain word is shown quoted.
   bool plain = key.size() <= 80 && std::all_of(key.begin(), key.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '/';
-  });
+                 return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '/';
+               });
   if (!plain) return StrCat(out, "[", Shown(key), "]");
   return out.empty() ? std::string(key) : StrCat(out, ".", key);
 }

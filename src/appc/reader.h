@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Reading typed values out of a JSON document: every error names line, column, field and rule. The first error
-// stays, later steps go on harmlessly, so that callers ask once at the end. Null counts as missing, as in Go.
+// Reading typed values out of a JSON document: every error names line, column, field and rule. The
+// first error stays, later steps go on harmlessly, so that callers ask once at the end. Null counts
+// as missing, as in Go.
 
 #include <cstdint>
 #include <optional>

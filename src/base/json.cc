@@ -23,7 +23,8 @@ bool IsInNumber(char c) {
   return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-// Hands the text to the parser and tells how far it has read: the SAX interface says nothing of places.
+// Hands the text to the parser and tells how far it has read: the SAX interface says nothing of
+// places.
 class Cursor {
  public:
   using iterator_category = std::forward_iterator_tag;
@@ -62,8 +63,8 @@ std::string Reason(std::string_view what) {
   return TerminalSafe(what);
 }
 
-// Builds the tree. Every event comes right after its token was read, so that a token's place is the first byte
-// behind the token before it that is no white space, colon or comma.
+// Builds the tree. Every event comes right after its token was read, so that a token's place is the
+// first byte behind the token before it that is no white space, colon or comma.
 class Builder {
  public:
   Builder(std::string_view text, const ParseOptions& options) : text_(text), options_(options) {}

@@ -3,9 +3,9 @@
 
 #pragma once
 
-// JSON documents: a value type that keeps what the text said (order of keys, spelling of numbers, where each
-// value stood), a strict parser and a writer whose output is byte for byte what Go's encoder prints.
-// The parsing library is fenced in json.cc; nothing throws.
+// JSON documents: a value type that keeps what the text said (order of keys, spelling of numbers,
+// where each value stood), a strict parser and a writer whose output is byte for byte what Go's
+// encoder prints. The parsing library is fenced in json.cc; nothing throws.
 
 #include <cstdint>
 #include <optional>
@@ -30,13 +30,15 @@ struct Member;
 class Value {
  public:
   Value() = default;  // null
-  Value(std::string text) : type_(Type::kString), data_(std::move(text)) {}  // NOLINT: implicit by design
-  Value(std::string_view text) : Value(std::string(text)) {}                 // NOLINT
-  Value(const char* text) : Value(std::string(text)) {}                      // NOLINT
-  Value(bool value) : type_(Type::kBool), data_(value) {}                    // NOLINT
+  Value(std::string text)
+      : type_(Type::kString), data_(std::move(text)) {}       // NOLINT: implicit by design
+  Value(std::string_view text) : Value(std::string(text)) {}  // NOLINT
+  Value(const char* text) : Value(std::string(text)) {}       // NOLINT
+  Value(bool value) : type_(Type::kBool), data_(value) {}     // NOLINT
   template <typename T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
-  Value(T number) : Value(Number(std::to_string(number))) {}  // NOLINT
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
+      Value(T number)
+      : Value(Number(std::to_string(number))) {}  // NOLINT
   // A number as it is to be written; the caller sees to its being one.
   static Value Number(std::string text);
   static Value Array(std::vector<Value> items = {});
@@ -51,7 +53,8 @@ class Value {
   bool is_array() const { return type_ == Type::kArray; }
   bool is_object() const { return type_ == Type::kObject; }
 
-  // Each of these asks for its own type only (text() for strings and numbers, whose spelling it gives).
+  // Each of these asks for its own type only (text() for strings and numbers, whose spelling it
+  // gives).
   bool boolean() const { return *std::get_if<bool>(&data_); }
   const std::string& text() const { return *std::get_if<std::string>(&data_); }
   const std::vector<Value>& items() const { return *std::get_if<std::vector<Value>>(&data_); }
@@ -65,14 +68,16 @@ class Value {
   // The member of an object, nullptr where there is none (or this is no object).
   const Value* Find(std::string_view key) const;
   Value* Find(std::string_view key);
-  // Object: replaces in place, or appends; gives back the stored value. A null value becomes an object.
+  // Object: replaces in place, or appends; gives back the stored value. A null value becomes an
+  // object.
   Value& Set(std::string_view key, Value value);
   // Object: whether there was such a member.
   bool Erase(std::string_view key);
   // Array (a null value becomes one).
   Value& Append(Value value);
 
-  // Where the value began in the text that it was parsed from (bytes); 0 for one made here. See Locate().
+  // Where the value began in the text that it was parsed from (bytes); 0 for one made here. See
+  // Locate().
   uint32_t offset() const { return offset_; }
   void set_offset(uint32_t offset) { offset_ = offset; }
 
@@ -92,13 +97,13 @@ struct Member {
 };
 
 struct ParseOptions {
-  size_t max_size = 4u << 20;      // bytes of text
-  size_t max_values = 1u << 18;    // values of all kinds
-  int max_depth = 256;             // arrays and objects in each other
+  size_t max_size = 4u << 20;    // bytes of text
+  size_t max_values = 1u << 18;  // values of all kinds
+  int max_depth = 256;           // arrays and objects in each other
 };
 
-// The whole text as one value. Refused: duplicate keys in an object, invalid UTF-8, NUL, a byte order mark,
-// text after the value, and what the options limit. Errors are kInvalid:
+// The whole text as one value. Refused: duplicate keys in an object, invalid UTF-8, NUL, a byte
+// order mark, text after the value, and what the options limit. Errors are kInvalid:
 //   Error at line 3, column 14
 //   <the source line, shortened around the place>
 //                ^
@@ -118,8 +123,8 @@ std::string PointAt(std::string_view text, size_t offset, std::string_view what)
 std::string Write(const Value& value);
 // One member a line, indented by tabs, no newline at the end.
 std::string WriteIndented(const Value& value);
-// A text as a JSON string, quotes included; '<', '>', '&', U+2028 and U+2029 escaped; bytes that are not UTF-8
-// become U+FFFD.
+// A text as a JSON string, quotes included; '<', '>', '&', U+2028 and U+2029 escaped; bytes that
+// are not UTF-8 become U+FFFD.
 std::string QuoteString(std::string_view text);
 
 }  // namespace rkt::json

@@ -31,8 +31,9 @@ TEST(Json, KeepsOrderOfKeysAndSpellingOfNumbers) {
 TEST(Json, IndentsWithTabsAsGoDoes) {
   auto value = Parse(R"({"a":[1,{"b":null}],"c":{},"d":[]})");
   ASSERT_TRUE(value);
-  EXPECT_EQ(WriteIndented(*value),
-            "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": null\n\t\t}\n\t],\n\t\"c\": {},\n\t\"d\": []\n}");
+  EXPECT_EQ(
+      WriteIndented(*value),
+      "{\n\t\"a\": [\n\t\t1,\n\t\t{\n\t\t\t\"b\": null\n\t\t}\n\t],\n\t\"c\": {},\n\t\"d\": []\n}");
 }
 
 TEST(Json, EscapesWhatGoEscapes) {
@@ -45,7 +46,8 @@ TEST(Json, EscapesWhatGoEscapes) {
 }
 
 TEST(Json, KnowsWhereEveryValueStood) {
-  std::string_view text = "{\n  \"a\": [10, \"x\",\n\ttrue],\n  \"\xc3\xa9\": null, \"o\": {\"n\": -1}}";
+  std::string_view text =
+      "{\n  \"a\": [10, \"x\",\n\ttrue],\n  \"\xc3\xa9\": null, \"o\": {\"n\": -1}}";
   auto value = Parse(text);
   ASSERT_TRUE(value);
   auto at = [&](const Value& v) {
@@ -94,18 +96,38 @@ TEST(Json, DuplicateKeysAreRefused) {
 }
 
 TEST(Json, TextThatIsNoStrictJsonIsRefused) {
-  for (std::string_view text :
-       {"{} {}", "{}x", "[1,]", "{\"a\":1,}", "// x\n1", "'a'", "nul", "01", "1.", "+1", ".5", "NaN",
-        "\xef\xbb\xbf{}", "\"a\nb\"", "\"\\x41\"", "\"\\ud800\"", "{1:2}", "[\"a", "\"", "-", "]"}) {
+  for (std::string_view text : {"{} {}",
+                                "{}x",
+                                "[1,]",
+                                "{\"a\":1,}",
+                                "// x\n1",
+                                "'a'",
+                                "nul",
+                                "01",
+                                "1.",
+                                "+1",
+                                ".5",
+                                "NaN",
+                                "\xef\xbb\xbf{}",
+                                "\"a\nb\"",
+                                "\"\\x41\"",
+                                "\"\\ud800\"",
+                                "{1:2}",
+                                "[\"a",
+                                "\"",
+                                "-",
+                                "]"}) {
     EXPECT_NE(Refusal(text), "accepted") << text;
   }
 }
 
 TEST(Json, InvalidUtf8IsRefused) {
-  for (std::string_view bytes : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xc3", "\xe2\x80"}) {
+  for (std::string_view bytes :
+       {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xc3", "\xe2\x80"}) {
     EXPECT_NE(Refusal(StrCat("[\"", bytes, "\"]")), "accepted");
   }
-  EXPECT_EQ(Rewrite("\"\xf0\x9f\x98\x80 \\ud83d\\ude00\""), "\"\xf0\x9f\x98\x80 \xf0\x9f\x98\x80\"");
+  EXPECT_EQ(Rewrite("\"\xf0\x9f\x98\x80 \\ud83d\\ude00\""),
+            "\"\xf0\x9f\x98\x80 \xf0\x9f\x98\x80\"");
 }
 
 TEST(Json, NulNeverHidesWhatFollows) {

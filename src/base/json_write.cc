@@ -11,7 +11,8 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-// The length of the UTF-8 sequence at `at` (RFC 3629: no surrogates, nothing overlong), 0 where there is none.
+// The length of the UTF-8 sequence at `at` (RFC 3629: no surrogates, nothing overlong), 0 where
+// there is none.
 size_t SequenceLength(std::string_view text, size_t at) {
   auto byte = [&](size_t i) -> unsigned {
     return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
@@ -34,8 +35,8 @@ size_t SequenceLength(std::string_view text, size_t at) {
 }
 
 bool IsPlain(char c) {
-  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' &&
-         c != '\\' && c != '<' && c != '>' && c != '&';
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 &&
+         c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
 void AppendString(std::string& out, std::string_view text) {

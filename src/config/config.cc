@@ -30,7 +30,8 @@ Result<bool> IsRegular(int dir, const DirEntry& entry) {
   return S_ISREG(TRY(StatAt(dir, entry.name)).st_mode);
 }
 
-Status ReadSubDirectory(int dir, const SubDirectory& kind, const std::string& path, Config* config) {
+Status ReadSubDirectory(int dir, const SubDirectory& kind, const std::string& path,
+                        Config* config) {
   std::vector<DirEntry> entries = TRY(ListDirFd(dir));
   std::sort(entries.begin(), entries.end(),
             [](const DirEntry& a, const DirEntry& b) { return a.name < b.name; });

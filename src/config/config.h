@@ -3,8 +3,9 @@
 
 #pragma once
 
-// rkt's configuration files (rktKind, rktVersion v1): credentials, paths and the default stage1, read from up to three
-// directories of which the later overrides the earlier, item by item. Reading only; nobody is asked for anything.
+// rkt's configuration files (rktKind, rktVersion v1): credentials, paths and the default stage1,
+// read from up to three directories of which the later overrides the earlier, item by item. Reading
+// only; nobody is asked for anything.
 //
 //   DIR/auth.d/*.json     kinds auth, dockerAuth
 //   DIR/paths.d/*.json    kind paths
@@ -31,31 +32,31 @@ struct Auth {
   enum class Type { kBasic, kOAuth, kAws };
   Type type = Type::kBasic;
   Basic basic;
-  std::string token;               // kOAuth
-  std::string access_key_id;       // kAws
+  std::string token;          // kOAuth
+  std::string access_key_id;  // kAws
   std::string secret_access_key;
-  std::string region;              // may be empty: guessed from the host
+  std::string region;  // may be empty: guessed from the host
 };
 
 struct Config {
-  std::map<std::string, Auth> auth;           // by host[:port] of the URL
-  std::map<std::string, Basic> docker_auth;   // by registry as the reference writes it
-  std::string data;                           // data directory, empty where not configured
-  std::string stage1_images;                  // directory for --stage1-from-dir, empty where not configured
-  std::string stage1_name;                    // name and version: both or neither
+  std::map<std::string, Auth> auth;          // by host[:port] of the URL
+  std::map<std::string, Basic> docker_auth;  // by registry as the reference writes it
+  std::string data;                          // data directory, empty where not configured
+  std::string stage1_images;  // directory for --stage1-from-dir, empty where not configured
+  std::string stage1_name;    // name and version: both or neither
   std::string stage1_version;
-  std::string stage1_location;                // absolute path or URL, empty where not configured
+  std::string stage1_location;  // absolute path or URL, empty where not configured
 };
 
-// Reads the directories in order (system, local, user); empty names are skipped. One bad file fails the whole:
-// the outer message is "cannot get configuration", the causes name the file.
+// Reads the directories in order (system, local, user); empty names are skipped. One bad file fails
+// the whole: the outer message is "cannot get configuration", the causes name the file.
 Result<Config> Load(const std::vector<std::string>& directories);
 
 // One directory alone, without the outer message.
 Result<Config> LoadDirectory(const std::string& directory);
 
-// What `rkt config` prints: {"stage0":[...]}, one auth per domain, one dockerAuth per registry, then always one paths
-// and one stage1. Secrets are in it.
+// What `rkt config` prints: {"stage0":[...]}, one auth per domain, one dockerAuth per registry,
+// then always one paths and one stage1. Secrets are in it.
 json::Value ToJson(const Config& config);
 
 }  // namespace rkt::config

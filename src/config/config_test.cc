@@ -52,9 +52,11 @@ TEST_F(ConfigTest, LaterDirectoriesOverrideItemByItem) {
   Put("system/auth.d/a.json", kBasic);
   Put("system/stage1.d/s.json",
       R"({"rktKind":"stage1","rktVersion":"v1","name":"n","version":"1","location":"/s.aci"})");
-  Put("system/paths.d/p.json", R"({"rktKind":"paths","rktVersion":"v1","data":"/d","stage1-images":"/i"})");
+  Put("system/paths.d/p.json",
+      R"({"rktKind":"paths","rktVersion":"v1","data":"/d","stage1-images":"/i"})");
   Put("local/paths.d/p.json", R"({"rktKind":"paths","rktVersion":"v1","data":"/e"})");
-  Put("local/stage1.d/s.json", R"({"rktKind":"stage1","rktVersion":"v1","location":"https://x/y.aci"})");
+  Put("local/stage1.d/s.json",
+      R"({"rktKind":"stage1","rktVersion":"v1","location":"https://x/y.aci"})");
   Put("user/auth.d/a.json",
       R"({"rktKind":"auth","rktVersion":"v1","domains":["b.com"],"type":"oauth","credentials":{"token":"t"}})");
   auto config = Load({Dir("system"), Dir("local"), Dir("user")});
@@ -80,11 +82,17 @@ TEST_F(ConfigTest, EveryKindIsPrintedAsAFileOfIt) {
   std::string text = json::Write(ToJson(*config));
   EXPECT_TRUE(text.starts_with(
       R"({"stage0":[{"rktVersion":"v1","rktKind":"auth","domains":["a.com"],"type":"basic",)"
-      R"("credentials":{"user":"u","password":"p"}},)")) << text;
-  EXPECT_NE(text.find(R"("type":"aws","credentials":{"accessKeyID":"k","secretAccessKey":"s","awsRegion":""}})"),
-            std::string::npos) << text;
+      R"("credentials":{"user":"u","password":"p"}},)"))
+      << text;
+  EXPECT_NE(
+      text.find(
+          R"("type":"aws","credentials":{"accessKeyID":"k","secretAccessKey":"s","awsRegion":""}})"),
+      std::string::npos)
+      << text;
   EXPECT_NE(text.find(R"({"rktVersion":"v1","rktKind":"dockerAuth","registries":["r"],)"
-                      R"("credentials":{"user":"u","password":"p"}})"), std::string::npos) << text;
+                      R"("credentials":{"user":"u","password":"p"}})"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(ConfigTest, OnlyRegularJsonFilesOfTheDirectoryItselfCount) {
@@ -106,8 +114,8 @@ TEST_F(ConfigTest, AFileInPlaceOfADirectoryIsAnError) {
   Put("d/auth.d", "x");
   auto config = Load({Dir("d")});
   ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().Text(),
-            StrCat("cannot get configuration: expected ", Quote(Dir("d/auth.d")), " to be a directory"));
+  EXPECT_EQ(config.error().Text(), StrCat("cannot get configuration: expected ",
+                                          Quote(Dir("d/auth.d")), " to be a directory"));
   EXPECT_FALSE(Load({Dir("d/auth.d")}));
 }
 
@@ -118,7 +126,8 @@ TEST_F(ConfigTest, ErrorsHaveTheReasonInnermostAndTheFileBetween) {
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().message(), "cannot get configuration");
   EXPECT_EQ(config.error().Innermost().message(), "auth for domain \"a.com\" is already specified");
-  EXPECT_EQ(config.error().cause()->message(), StrCat("failed to parse ", Quote(Dir("d/auth.d/2.json"))));
+  EXPECT_EQ(config.error().cause()->message(),
+            StrCat("failed to parse ", Quote(Dir("d/auth.d/2.json"))));
 }
 
 TEST_F(ConfigTest, TheSameItemTwiceInOneDirectoryIsAnError) {
@@ -141,8 +150,10 @@ TEST_F(ConfigTest, TheSameItemTwiceInOneDirectoryIsAnError) {
   std::string docker =
       R"({"rktKind":"dockerAuth","rktVersion":"v1","registries":["r"],"credentials":{"user":"u","password":"p"}})";
   EXPECT_NE(twice("auth.d", docker, docker), "accepted");
-  EXPECT_NE(Refusal("auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a","a"],"type":"oauth",)"
-                              R"("credentials":{"token":"t"}})"), "accepted");
+  EXPECT_NE(
+      Refusal("auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a","a"],"type":"oauth",)"
+                        R"("credentials":{"token":"t"}})"),
+      "accepted");
 }
 
 TEST_F(ConfigTest, EveryRuleIsHeld) {
@@ -151,41 +162,54 @@ TEST_F(ConfigTest, EveryRuleIsHeld) {
     const char* text;
     const char* message;
   };
-  for (const Case& c : {
-           Case{"auth.d", R"({"rktVersion":"v1"})", "no rktKind specified in \"/"},
-           {"auth.d", R"({"rktKind":"auth"})", "no rktVersion specified in \"/"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v2"})", "rktVersion \"v2\""},
-           {"auth.d", R"({"rktKind":"paths","rktVersion":"v1"})", "only \"auth\", \"dockerAuth\""},
-           {"auth.d", R"([])", "JSON object"},
-           {"auth.d", R"({"rktKind":"auth",})", "Error at line 1, column 19"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","type":"basic"})", "no domains specified"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"]})", "no auth type"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"x"})", "unknown auth type: \"x\""},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"basic"})", "no credentials"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"basic","credentials":{"user":"u"}})",
-            "no password specified"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"oauth","credentials":{"token":""}})",
-            "no token specified"},
-           {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"aws","credentials":{"accessKeyID":"k"}})",
-            "no secretAccessKey specified"},
-           {"auth.d", R"({"rktKind":"dockerAuth","rktVersion":"v1","registries":[],"credentials":{}})",
-            "no registries specified"},
-           {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","data":"rel"})",
-            "data directory must be an absolute path"},
-           {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","stage1-images":"rel"})",
-            "stage1 images directory must be an absolute path"},
-           {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","data":5})", "data must be a string"},
-           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","name":"n"})", "without its version"},
-           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","version":"1"})", "without its name"},
-           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","location":"rel/x.aci"})", "neither an absolute"},
-           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","location":"ftp://x/y.aci"})", "scheme \"ftp\""},
-       }) {
+  for (
+      const Case& c : {
+          Case{"auth.d", R"({"rktVersion":"v1"})", "no rktKind specified in \"/"},
+          {"auth.d", R"({"rktKind":"auth"})", "no rktVersion specified in \"/"},
+          {"auth.d", R"({"rktKind":"auth","rktVersion":"v2"})", "rktVersion \"v2\""},
+          {"auth.d", R"({"rktKind":"paths","rktVersion":"v1"})", "only \"auth\", \"dockerAuth\""},
+          {"auth.d", R"([])", "JSON object"},
+          {"auth.d", R"({"rktKind":"auth",})", "Error at line 1, column 19"},
+          {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","type":"basic"})",
+           "no domains specified"},
+          {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"]})", "no auth type"},
+          {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"x"})",
+           "unknown auth type: \"x\""},
+          {"auth.d", R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"basic"})",
+           "no credentials"},
+          {"auth.d",
+           R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"basic","credentials":{"user":"u"}})",
+           "no password specified"},
+          {"auth.d",
+           R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"oauth","credentials":{"token":""}})",
+           "no token specified"},
+          {"auth.d",
+           R"({"rktKind":"auth","rktVersion":"v1","domains":["a"],"type":"aws","credentials":{"accessKeyID":"k"}})",
+           "no secretAccessKey specified"},
+          {"auth.d",
+           R"({"rktKind":"dockerAuth","rktVersion":"v1","registries":[],"credentials":{}})",
+           "no registries specified"},
+          {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","data":"rel"})",
+           "data directory must be an absolute path"},
+          {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","stage1-images":"rel"})",
+           "stage1 images directory must be an absolute path"},
+          {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","data":5})", "data must be a string"},
+          {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","name":"n"})",
+           "without its version"},
+          {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","version":"1"})",
+           "without its name"},
+          {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","location":"rel/x.aci"})",
+           "neither an absolute"},
+          {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","location":"ftp://x/y.aci"})",
+           "scheme \"ftp\""},
+      }) {
     std::string message = Refusal(c.sub, c.text);
     EXPECT_TRUE(message.starts_with("cannot get configuration: ")) << message;
     EXPECT_NE(message.find(c.message), std::string::npos) << c.text << ": " << message;
   }
   for (const char* location : {"/x.aci", "file:///x.aci", "docker://x/y", "HTTP://x/y.aci"}) {
-    EXPECT_EQ(Refusal("stage1.d", StrCat(R"({"rktKind":"stage1","rktVersion":"v1","location":")", location, "\"}")),
+    EXPECT_EQ(Refusal("stage1.d", StrCat(R"({"rktKind":"stage1","rktVersion":"v1","location":")",
+                                         location, "\"}")),
               "accepted");
   }
 }

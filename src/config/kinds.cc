@@ -111,8 +111,9 @@ Status ReadPaths(const json::Value& document, Config* config) {
     const char* what;
     std::string* to;
   };
-  for (const Item& item : {Item{"data", "data directory", &config->data},
-                           Item{"stage1-images", "stage1 images directory", &config->stage1_images}}) {
+  for (const Item& item :
+       {Item{"data", "data directory", &config->data},
+        Item{"stage1-images", "stage1 images directory", &config->stage1_images}}) {
     std::string path = TRY(Text(document, item.key));
     if (!path.empty() && path[0] != '/') {
       return Err(Code::kInvalid, item.what, " must be an absolute path");
@@ -127,11 +128,12 @@ Status CheckLocation(std::string_view location) {
   size_t colon = location.find(':');
   std::string scheme = colon == std::string_view::npos ? "" : ToLower(location.substr(0, colon));
   if (scheme.empty() || scheme.find('/') != std::string::npos) {
-    return Err(Code::kInvalid, "location of the default stage1 image is neither an absolute path nor a URL");
+    return Err(Code::kInvalid,
+               "location of the default stage1 image is neither an absolute path nor a URL");
   }
   if (scheme != "docker" && scheme != "file" && scheme != "http" && scheme != "https") {
-    return Err(Code::kInvalid, "location of the default stage1 image has the scheme ", Quote(scheme),
-               ", allowed are \"docker\", \"file\", \"http\", \"https\"");
+    return Err(Code::kInvalid, "location of the default stage1 image has the scheme ",
+               Quote(scheme), ", allowed are \"docker\", \"file\", \"http\", \"https\"");
   }
   return {};
 }
@@ -142,14 +144,16 @@ Status ReadStage1(const json::Value& document, Config* config) {
   std::string location = TRY(Text(document, "location"));
   if (name.empty() != version.empty()) {
     return Err(Code::kInvalid, "invalid stage1 configuration: ", name.empty() ? "version" : "name",
-               " of the default stage1 image is given without its ", name.empty() ? "name" : "version");
+               " of the default stage1 image is given without its ",
+               name.empty() ? "name" : "version");
   }
   if (Status status = CheckLocation(location); !status) {
     return Err(Code::kInvalid, "invalid stage1 configuration: ", status.error().message());
   }
   TRY(SetOnce("name and version of a default stage1 image", std::move(name), &config->stage1_name));
   if (!version.empty()) config->stage1_version = std::move(version);
-  return SetOnce("location of a default stage1 image", std::move(location), &config->stage1_location);
+  return SetOnce("location of a default stage1 image", std::move(location),
+                 &config->stage1_location);
 }
 
 }  // namespace

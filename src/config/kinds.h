@@ -3,7 +3,8 @@
 
 #pragma once
 
-// The kinds of configuration files: one document of each read into a Config. Used by config.cc and the tests.
+// The kinds of configuration files: one document of each read into a Config. Used by config.cc and
+// the tests.
 
 #include <string_view>
 #include <vector>
@@ -21,8 +22,9 @@ struct SubDirectory {
 };
 const std::vector<SubDirectory>& SubDirectories();
 
-// Adds what the file's text says to `config`, which holds what was read of the same directory before: an item
-// that is there already is an error. `kinds` are those allowed, `path` is for messages.
+// Adds what the file's text says to `config`, which holds what was read of the same directory
+// before: an item that is there already is an error. `kinds` are those allowed, `path` is for
+// messages.
 Status ReadFileText(std::string_view text, const std::vector<std::string_view>& kinds,
                     const std::string& path, Config* config);
 

@@ -98,7 +98,8 @@ Result<bool> SetVolumeParameter(const KeyValue& pair, appc::Volume* volume, bool
 }
 
 Status FinishVolume(appc::Volume* volume, bool kind_seen) {
-  if (!kind_seen) return Err(Code::kInvalid, "the volume has no kind (want kind=host or kind=empty)");
+  if (!kind_seen)
+    return Err(Code::kInvalid, "the volume has no kind (want kind=host or kind=empty)");
   TRY(appc::CheckVolume(*volume));
   if (volume->kind == appc::Volume::Kind::kEmpty) {
     if (!volume->mode) volume->mode = "0755";
@@ -184,7 +185,8 @@ Result<appc::Mount> ParseMountFlag(std::string_view text) {
       return Err(Code::kInvalid, "unknown mount parameter ", Quote(pair.first));
     }
   }
-  if (mount.volume.empty()) return Err(Code::kInvalid, "the mount names no volume (want volume=NAME)");
+  if (mount.volume.empty())
+    return Err(Code::kInvalid, "the mount names no volume (want volume=NAME)");
   if (mount.path.empty()) return Err(Code::kInvalid, "the mount has no target (want target=PATH)");
   return mount;
 }

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The values of flags that describe pods and apps, from text to checked data: volumes, mounts, ports, seccomp,
-// environment. Errors are kInvalid and carry the message that follows `invalid argument "..." for ...`.
+// The values of flags that describe pods and apps, from text to checked data: volumes, mounts,
+// ports, seccomp, environment. Errors are kInvalid and carry the message that follows `invalid
+// argument "..." for ...`.
 
 #include <cstdint>
 #include <string>
@@ -24,7 +25,8 @@ namespace rkt::pod {
 Result<appc::Volume> ParseVolumeFlag(std::string_view text);
 // --mount=volume=NAME,target=PATH; the values are URL-decoded.
 Result<appc::Mount> ParseMountFlag(std::string_view text);
-// --mnt-volume=name=NAME,kind=...,source=...,target=PATH (app add): a mount that carries its volume.
+// --mnt-volume=name=NAME,kind=...,source=...,target=PATH (app add): a mount that carries its
+// volume.
 Result<appc::Mount> ParseMountVolumeFlag(std::string_view text);
 // --port=NAME:[HOSTIP:]HOSTPORT of run and prepare. IPv6 addresses stand in brackets or plain.
 Result<appc::ExposedPort> ParsePortFlag(std::string_view text);
@@ -39,11 +41,12 @@ Result<std::vector<uint32_t>> ParseGidsFlag(std::string_view text);
 using KeyValue = std::pair<std::string, std::string>;
 // NAME=VALUE with a name that may be an environment variable of a manifest. The value may be empty.
 Result<KeyValue> ParseEnvironmentFlag(std::string_view text);
-// NAME=VALUE for --annotation (the name an AC identifier) and for --user-annotation, --user-label (any name).
+// NAME=VALUE for --annotation (the name an AC identifier) and for --user-annotation, --user-label
+// (any name).
 Result<KeyValue> ParseAnnotationFlag(std::string_view text);
 Result<KeyValue> ParseUserPairFlag(std::string_view text);
-// The lines of a --set-env-file: empty ones and those that begin with '#' or ';' are skipped, each other one is
-// NAME=VALUE. A name twice is an error (callers check across files with AppendUnique).
+// The lines of a --set-env-file: empty ones and those that begin with '#' or ';' are skipped, each
+// other one is NAME=VALUE. A name twice is an error (callers check across files with AppendUnique).
 Result<std::vector<KeyValue>> ParseEnvironmentFile(std::string_view text);
 // Appends, refusing a name that is there already: environment variable "X" already set
 Status AppendUnique(std::vector<KeyValue>& list, KeyValue pair);

@@ -37,10 +37,11 @@ TEST(VolumeFlag, EmptyVolumesHaveDefaults) {
 
 TEST(VolumeFlag, MistakesAreRefused) {
   for (const char* text :
-       {"", "data", "data,kind=host", "data,kind=host,source=rel", "Data,kind=empty", "d,kind=tmpfs",
-        "d,kind=empty,source=/x", "d,kind=host,source=/x,mode=0755", "d,kind=host,source=/x,uid=1",
-        "d,kind=host,source=/x,color=red", "d,kind=host,source=/x,source=/y", "d,kind=empty,mode=abc",
-        "d,kind=empty,mode=0999", "d,kind=empty,uid=-1", "d,kind=empty,uid=4294967295", "d,kind=empty,",
+       {"", "data", "data,kind=host", "data,kind=host,source=rel", "Data,kind=empty",
+        "d,kind=tmpfs", "d,kind=empty,source=/x", "d,kind=host,source=/x,mode=0755",
+        "d,kind=host,source=/x,uid=1", "d,kind=host,source=/x,color=red",
+        "d,kind=host,source=/x,source=/y", "d,kind=empty,mode=abc", "d,kind=empty,mode=0999",
+        "d,kind=empty,uid=-1", "d,kind=empty,uid=4294967295", "d,kind=empty,",
         "d,kind=host,source=/x,readOnly=yes"}) {
     EXPECT_NE(Message(ParseVolumeFlag(text)), "accepted") << text;
   }
@@ -51,9 +52,10 @@ TEST(MountFlag, ValuesAreUrlDecoded) {
   ASSERT_TRUE(mount);
   EXPECT_EQ(mount->volume, "data");
   EXPECT_EQ(mount->path, "/a b,c");
-  for (const char* text : {"", "volume=data", "target=/x", "volume=data,target=x", "volume=D,target=/x",
-                           "volume=d,target=/%2", "volume=d,target=/%zz", "volume=d,target=/%00",
-                           "volume=d,target=/x,mode=1", "volume=d,volume=e,target=/x"}) {
+  for (const char* text :
+       {"", "volume=data", "target=/x", "volume=data,target=x", "volume=D,target=/x",
+        "volume=d,target=/%2", "volume=d,target=/%zz", "volume=d,target=/%00",
+        "volume=d,target=/x,mode=1", "volume=d,volume=e,target=/x"}) {
     EXPECT_NE(Message(ParseMountFlag(text)), "accepted") << text;
   }
 }
@@ -87,7 +89,8 @@ TEST(PortFlag, SandboxPortsNameTheirTarget) {
   EXPECT_EQ(port->pod_port->port, 53u);
   EXPECT_EQ(port->pod_port->protocol, "udp");
   EXPECT_EQ(port->host_port, 5353u);
-  for (const char* text : {"dns:53", "dns:sctp:53:0.0.0.0:53", "dns:udp:0:0.0.0.0:53", "dns:udp:53:53"}) {
+  for (const char* text :
+       {"dns:53", "dns:sctp:53:0.0.0.0:53", "dns:udp:0:0.0.0.0:53", "dns:udp:53:53"}) {
     EXPECT_NE(Message(ParseSandboxPortFlag(text)), "accepted") << text;
   }
 }
@@ -101,8 +104,10 @@ TEST(SeccompFlag, FollowsItsGrammar) {
 
 TEST(SeccompFlag, ErrorsAreTheKnownOnes) {
   EXPECT_EQ(Message(ParseSeccompFlag("chmod")), "invalid seccomp mode command-line override");
-  EXPECT_EQ(Message(ParseSeccompFlag("mode=drop,chmod")), "invalid seccomp mode command-line override");
-  EXPECT_EQ(Message(ParseSeccompFlag("mode=retain,x=y,chmod")), "invalid seccomp command-line override");
+  EXPECT_EQ(Message(ParseSeccompFlag("mode=drop,chmod")),
+            "invalid seccomp mode command-line override");
+  EXPECT_EQ(Message(ParseSeccompFlag("mode=retain,x=y,chmod")),
+            "invalid seccomp command-line override");
   EXPECT_EQ(Message(ParseSeccompFlag("mode=retain")), "set must be non-empty");
   EXPECT_NE(Message(ParseSeccompFlag("mode=retain,errno=eacces,chmod")), "accepted");
 }
@@ -112,7 +117,8 @@ TEST(ListFlags, NumbersAndNamesAreSplitAtCommas) {
   EXPECT_NE(Message(ParseGidsFlag("7,")), "accepted");
   EXPECT_NE(Message(ParseGidsFlag("-1")), "accepted");
   EXPECT_NE(Message(ParseGidsFlag("4294967296")), "accepted");
-  EXPECT_EQ(*ParseCapabilitiesFlag("CAP_KILL,CAP_CHOWN"), (std::vector<std::string>{"CAP_KILL", "CAP_CHOWN"}));
+  EXPECT_EQ(*ParseCapabilitiesFlag("CAP_KILL,CAP_CHOWN"),
+            (std::vector<std::string>{"CAP_KILL", "CAP_CHOWN"}));
   EXPECT_NE(Message(ParseCapabilitiesFlag("")), "accepted");
 }
 
@@ -135,7 +141,8 @@ TEST(EnvironmentFile, CommentsAndBlankLinesAreSkipped) {
 
 TEST(EnvironmentFile, MistakesNameTheirLine) {
   EXPECT_TRUE(Message(ParseEnvironmentFile("A=1\nB")).starts_with("line 2: "));
-  EXPECT_TRUE(Message(ParseEnvironmentFile("A=1\n\nA=2\n")).starts_with("line 3: environment variable \"A\" already"));
+  EXPECT_TRUE(Message(ParseEnvironmentFile("A=1\n\nA=2\n"))
+                  .starts_with("line 3: environment variable \"A\" already"));
   EXPECT_TRUE(Message(ParseEnvironmentFile(std::string_view("A=1\0", 4))).starts_with("line 1"));
 }
 

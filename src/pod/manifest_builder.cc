@@ -48,8 +48,8 @@ Result<appc::App> BaseApp(const AppRequest& request, uint32_t caller_uid, uint32
   }
   if (request.working_directory) {
     if (!request.working_directory->starts_with('/')) {
-      return Err(Code::kInvalid, "working directory must be an absolute path: ",
-                 Quote(*request.working_directory));
+      return Err(Code::kInvalid,
+                 "working directory must be an absolute path: ", Quote(*request.working_directory));
     }
     app.working_directory = *request.working_directory;
   }
@@ -63,7 +63,8 @@ Result<appc::App> BaseApp(const AppRequest& request, uint32_t caller_uid, uint32
   return app;
 }
 
-// Memory and cpu are appended, since the last one counts; each of the others takes the place of the image's.
+// Memory and cpu are appended, since the last one counts; each of the others takes the place of the
+// image's.
 Status ApplyIsolators(const AppRequest& request, appc::Isolators* isolators) {
   if (request.memory) isolators->push_back(TRY(appc::MakeMemory(*request.memory)));
   if (request.cpu) isolators->push_back(TRY(appc::MakeCpu(*request.cpu)));
@@ -153,7 +154,8 @@ Status CheckUniqueVolumes(const std::vector<appc::Volume>& volumes) {
 
 }  // namespace
 
-Status CheckMounts(const std::vector<appc::Mount>& mounts, const std::vector<appc::Volume>& volumes) {
+Status CheckMounts(const std::vector<appc::Mount>& mounts,
+                   const std::vector<appc::Volume>& volumes) {
   for (const appc::Mount& mount : mounts) {
     if (mount.app_volume) continue;
     bool declared = std::any_of(volumes.begin(), volumes.end(), [&](const appc::Volume& volume) {

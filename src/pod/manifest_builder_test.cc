@@ -145,7 +145,8 @@ TEST_F(ManifestBuilder, EnvironmentIsMergedWeakestFirst) {
   image.app->environment = {{"A", "image"}, {"B", "image"}, {"C", "image"}};
   request.apps[0].environment = {{"B", "app"}, {"D", "app"}};
   request.environment.inherit = true;
-  request.environment.caller = {"A=caller", "E=caller", "BASH_FUNC_x%%=() { :; }", "F=caller", "bad"};
+  request.environment.caller = {"A=caller", "E=caller", "BASH_FUNC_x%%=() { :; }", "F=caller",
+                                "bad"};
   request.environment.from_files = {{"C", "file"}, {"F", "file"}, {"G", "file"}};
   request.environment.set = {{"D", "set"}, {"G", "set"}};
   std::string text;
@@ -170,9 +171,10 @@ TEST_F(ManifestBuilder, MemoryAndCpuAreAppendedTheOthersReplace) {
   appc::Isolators isolators = Build().apps[0].app->isolators;
   std::string names;
   for (const appc::Isolator& isolator : isolators) names += isolator.name + " ";
-  EXPECT_EQ(names,
-            "resource/memory resource/memory resource/cpu os/linux/cpu-shares os/linux/oom-score-adj "
-            "os/linux/capabilities-remove-set os/linux/seccomp-remove-set ");
+  EXPECT_EQ(
+      names,
+      "resource/memory resource/memory resource/cpu os/linux/cpu-shares os/linux/oom-score-adj "
+      "os/linux/capabilities-remove-set os/linux/seccomp-remove-set ");
   EXPECT_EQ(appc::MemoryLimit(isolators), 64000000);
   EXPECT_EQ(appc::CpuShares(isolators), 512);
 
@@ -196,7 +198,8 @@ TEST_F(ManifestBuilder, MountsNeedADeclaredVolume) {
 TEST_F(ManifestBuilder, TheAppsOwnMountBeatsTheGlobalOneOnTheSamePlace) {
   request.volumes = {*ParseVolumeFlag("own,kind=empty"), *ParseVolumeFlag("global,kind=empty")};
   request.apps[0].mounts = {*ParseMountFlag("volume=own,target=/a/../p/")};
-  request.mounts = {*ParseMountFlag("volume=global,target=//p/."), *ParseMountFlag("volume=global,target=/q")};
+  request.mounts = {*ParseMountFlag("volume=global,target=//p/."),
+                    *ParseMountFlag("volume=global,target=/q")};
   std::vector<appc::Mount> mounts = Build().apps[0].mounts;
   ASSERT_EQ(mounts.size(), 2u);
   EXPECT_EQ(mounts[0].volume, "own");

@@ -10,7 +10,19 @@
 namespace rkt::test {
 namespace {
 
-class Cli : public PodTest {};
+class Cli : public PodTest {
+ protected:
+  // rkt and its helpers where every user can execute them.
+  std::string PublicCopy() {
+    std::string root = RktBinary().substr(0, RktBinary().rfind("/bin/"));
+    for (const char* file : {"/bin/rkt", "/libexec/rkt/fetch"}) {
+      std::string target = dir() + "/public" + file;
+      MakeDirs(target.substr(0, target.rfind('/')));
+      WriteFile(target, ReadFile(root + file), 0755);
+    }
+    return dir() + "/public/bin/rkt";
+  }
+};
 
 TEST_F(Cli, NoCommandPrintsHelpAndExitsTwo) {
   Output output = RunProgram({RktBinary()});
@@ -165,31 +177,24 @@ TEST_F(Cli, ExperimentsAreUnknownCommandsUnlessAskedFor) {
 }
 
 TEST_F(Cli, CommandsThatNeedRootSaySo) {
-  Options nobody;
-  nobody.uid = 65534;
-  REQUIRE_FACILITY("public-binary", RunProgram({RktBinary(), "version"}, nobody).code == 0,
-                   "other users cannot execute " + RktBinary());
+  std::string rkt = PublicCopy();
   const std::string uuid = "6b2f1a6e-0000-4000-8000-000000000000";
   for (const Args& args : {Args{"run", "x"}, Args{"prepare", "x"}, Args{"run-prepared", uuid}, Args{"enter", uuid},
                            Args{"rm", uuid}, Args{"gc"}}) {
-    Output output = Rkt(args, nobody);
+    Output output = RunProgram(Args{rkt, "--dir=" + data()} + args, {.uid = 65534});
     EXPECT_EQ(output.code, 254) << args[0];
     EXPECT_EQ(output.err, args[0] + ": cannot run as unprivileged user\n");
   }
 }
 
 TEST_F(Cli, UnprivilegedUsersFetchIntoTheirOwnDirectory) {
-  Options nobody;
-  nobody.uid = 65534;
-  REQUIRE_FACILITY("public-binary", RunProgram({RktBinary(), "version"}, nobody).code == 0,
-                   "other users cannot execute " + RktBinary());
   std::string own = dir() + "/own";
   MakeDirs(own);
   ASSERT_EQ(chown(own.c_str(), 65534, 65534), 0);
   std::string image = WriteImage("public.aci", ImageSpec{});
-  Output output = RunProgram({RktBinary(), "--dir=" + own, "--insecure-options=image", "fetch", image}, nobody);
+  Output output = RunProgram({PublicCopy(), "--dir=" + own, "--insecure-options=image", "fetch", image}, {.uid = 65534});
   EXPECT_EQ(output.code, 0) << output.All();
-  EXPECT_TRUE(Exists(own + "/cas/blob/sha512"));
+  EXPECT_FALSE(ListDir(own + "/cas/blob/sha512").empty());
 }
 
 }  // namespace

@@ -5,15 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <initializer_list>
 
 #include "base/cgroup/groups_child.h"
 #include "stage1/common/capabilities_child.h"
@@ -24,12 +27,8 @@ namespace rkt::native {
 
 namespace {
 
-constexpr int kFailureFd = 3;
-
-[[noreturn]] void Fail(int fd, AppStep step, int err, int index = -1) {
-  AppFailure failure = {step, err, index};
-  // Below PIPE_BUF: whole or not at all. Without it the parent sees only the exit status.
-  if (::write(fd, &failure, sizeof failure) < 0) ::_exit(254);
+[[noreturn]] void Fail(AppFailure* failure, AppStep step, int err, int index = -1) {
+  *failure = {step, err, index};
   ::_exit(203);
 }
 
@@ -130,129 +129,202 @@ int NewFilesystem(const MountStep& step) {
   return mount;
 }
 
-int BindSource(const MountStep& step) {
-  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (step.recursive ? unsigned{AT_RECURSIVE} : 0u);
-  return ::open_tree(AT_FDCWD, step.source, flags | AT_SYMLINK_NOFOLLOW);
+// /dev, filled before anybody can see it. The nodes work only here: everything else is nodev, and the filter lets no
+// app make others; where an app has no such filter, the file system is nodev too and the nodes are bound from the
+// pod's own /dev.
+int MakeDev(int root, const MountStep& step) {
+  struct Node {
+    const char* name;
+    unsigned major, minor;
+  };
+  constexpr Node kNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+  constexpr const char* kLinks[][2] = {{"pts/ptmx", "ptmx"},
+                                       {"/proc/self/fd", "fd"},
+                                       {"/proc/self/fd/0", "stdin"},
+                                       {"/proc/self/fd/1", "stdout"},
+                                       {"/proc/self/fd/2", "stderr"},
+                                       {"/run/systemd/journal/dev-log", "log"}};
+  bool bind = (step.attributes & MOUNT_ATTR_NODEV) != 0;
+  int dev = NewFilesystem(step);
+  if (dev < 0) return -1;
+  ::umask(0);
+  for (const Node& node : kNodes) {
+    mode_t type = bind ? S_IFREG : S_IFCHR;
+    if (::mknodat(dev, node.name, type | 0666, bind ? 0 : ::makedev(node.major, node.minor)) != 0) return -1;
+  }
+  for (const char* directory : {"net", "pts"}) {
+    if (::mkdirat(dev, directory, 0755) != 0) return -1;
+  }
+  if (::mkdirat(dev, "shm", 01777) != 0) return -1;
+  for (const auto& link : kLinks) {
+    if (::symlinkat(link[0], dev, link[1]) != 0) return -1;
+  }
+  ::umask(022);
+  if (::move_mount(dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH) != 0) return -1;
+  if (!bind) return 0;
+  for (const Node& node : kNodes) {
+    char source[32] = "/dev/";
+    strcat(source, node.name);
+    int mount = ::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (mount < 0 || SetAttributes(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) != 0 ||
+        ::move_mount(mount, "", dev, node.name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+      return -1;
+    }
+  }
+  return 0;
 }
 
-// 0, or -1 with errno.
-int RunMountStep(int root, const MountStep& step) {
-  const char* name;
+// A copy of what lies at step.source, with the step's attributes. What an optional target that is not there has left
+// over serves the next step with the same source.
+class BindSource {
+ public:
+  int Take(const MountStep& step) {
+    if (spare_ >= 0 && spare_source_ == step.source) {
+      int mount = spare_;
+      spare_ = -1;
+      return mount;
+    }
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
+                     (step.recursive ? unsigned{AT_RECURSIVE} : 0u);
+    int mount = ::open_tree(AT_FDCWD, step.source, flags);
+    if (mount >= 0 && SetAttributes(mount, step.attributes, step.recursive) != 0) return -1;
+    return mount;
+  }
+  void PutBack(const MountStep& step, int mount) {
+    spare_ = mount;
+    spare_source_ = step.source;
+  }
+
+ private:
+  int spare_ = -1;
+  const char* spare_source_ = nullptr;
+};
+
+// Makes a directory, link or file unless there is one. `parent` is where `name` is looked up.
+int MakeEntry(int parent, const char* name, const MountStep& step) {
   switch (step.kind) {
-    case MountStep::Kind::kDirectory: {
-      int parent = OpenParent(root, step.target, kStrict, &name);
-      if (parent < 0) return -1;
-      int rc = ::mkdirat(parent, name, step.mode);
-      if (rc == 0 && (step.mode & ~0755u) != 0) rc = ::fchmodat(parent, name, step.mode, 0);
-      if (rc != 0 && errno == EEXIST) {
-        struct stat st;
-        rc = ::fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW);
-        if (rc == 0 && !S_ISDIR(st.st_mode)) {
-          errno = ENOTDIR;
-          rc = -1;
-        }
-      }
-      int err = errno;
-      ::close(parent);
-      errno = err;
-      return rc;
-    }
     case MountStep::Kind::kSymlink:
-    case MountStep::Kind::kFile: {
-      int parent = OpenParent(root, step.target, kStrict, &name);
-      if (parent < 0) return -1;
-      int rc = step.kind == MountStep::Kind::kSymlink ? ::symlinkat(step.source, parent, name)
-                                                      : ::mknodat(parent, name, S_IFREG | step.mode, 0);
-      int err = errno;
-      ::close(parent);
-      errno = err;
-      return rc != 0 && errno != EEXIST ? -1 : 0;
-    }
+      return ::symlinkat(step.source, parent, name) != 0 && errno != EEXIST ? -1 : 0;
+    case MountStep::Kind::kFile:
+      return ::mknodat(parent, name, S_IFREG | step.mode, 0) != 0 && errno != EEXIST ? -1 : 0;
     default:
       break;
   }
-  int target = -1;
-  if (step.kind == MountStep::Kind::kVolume) {
-    target = OpenBeneath(root, step.target, O_PATH, kInside);
-    if (target < 0 && errno == ENOENT) target = MakeTarget(root, step.target, step.directory);
-  } else {
-    target = OpenBeneath(root, step.target, O_PATH, kStrict);
+  if (::mkdirat(parent, name, step.mode) == 0) {
+    return (step.mode & ~0755u) != 0 ? ::fchmodat(parent, name, step.mode, 0) : 0;
   }
-  if (target < 0) return -1;
-  int mount = -1;
+  struct stat st;
+  if (errno != EEXIST || ::fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return -1;
+  if (S_ISDIR(st.st_mode)) return 0;
+  errno = ENOTDIR;
+  return -1;
+}
+
+// Descriptors are left open: close_range takes them all at once later, or _exit does.
+//
+// Targets in /proc, /sys and /dev go by path below the root's descriptor: kDirectory has made sure that these three
+// are directories and no links of the image, what lies in them is ours, and nobody else is in here yet. move_mount
+// does not follow a link in the last place. Anything else is opened by openat2 first.
+int RunMountStep(int root, const MountStep& step, BindSource* sources) {
   switch (step.kind) {
-    case MountStep::Kind::kFilesystem:
-      mount = NewFilesystem(step);
-      if (mount < 0) return -1;
-      break;
-    case MountStep::Kind::kReadOnly:
-      mount = ::open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    case MountStep::Kind::kDirectory:
+    case MountStep::Kind::kSymlink:
+    case MountStep::Kind::kFile: {
+      if (strchr(step.target, '/') == nullptr) return MakeEntry(root, step.target, step);
+      const char* name;
+      int parent = OpenParent(root, step.target, kStrict, &name);
+      return parent < 0 ? -1 : MakeEntry(parent, name, step);
+    }
+    case MountStep::Kind::kDev:
+      return MakeDev(root, step);
+    case MountStep::Kind::kFilesystem: {
+      int mount = NewFilesystem(step);
+      return mount < 0 ? -1 : ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+    }
+    case MountStep::Kind::kReadOnly: {
+      int mount = ::open_tree(root, step.target,
+                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
       if (mount < 0 || SetAttributes(mount, MOUNT_ATTR_RDONLY, true) != 0) return -1;
-      break;
-    default: {
-      mount = BindSource(step);
-      if (mount < 0 || SetAttributes(mount, step.attributes, step.recursive) != 0) return -1;
+      return ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+    }
+    case MountStep::Kind::kBind: {
+      int mount = sources->Take(step);
+      if (mount < 0) return -1;
+      if (::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+      int err = errno;
+      sources->PutBack(step, mount);
+      errno = err;
+      return -1;
+    }
+    case MountStep::Kind::kProvide:
+    case MountStep::Kind::kVolume: {
+      bool volume = step.kind == MountStep::Kind::kVolume;
+      int target = OpenBeneath(root, step.target, O_PATH, volume ? kInside : kStrict);
+      if (target < 0 && volume && errno == ENOENT) target = MakeTarget(root, step.target, step.directory);
+      if (target < 0) return -1;
+      int mount = sources->Take(step);
+      return mount < 0 ? -1 : Attach(mount, target);
     }
   }
-  if (Attach(mount, target) != 0) return -1;
-  ::close(mount);
-  ::close(target);
-  return 0;
+  errno = EINVAL;
+  return -1;
 }
 
 bool SkipsError(const MountStep& step, int err) {
   return step.optional && (err == ENOENT || err == ENOTDIR || err == ELOOP);
 }
 
-void EnterRoot(const AppChildPlan& plan, int fd) {
+void EnterRoot(const AppChildPlan& plan, AppFailure* failure) {
   int root = ::open(plan.rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (root < 0) Fail(fd, AppStep::kRoot, errno);
+  if (root < 0) Fail(failure, AppStep::kRoot, errno);
   struct statx status;
   bool is_mount = ::statx(root, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
                   (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
   if (!is_mount) {
     // A rendered copy (no overlay): pivot_root wants a mount point.
     int mount = ::open_tree(root, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (mount < 0 || Attach(mount, root) != 0) Fail(fd, AppStep::kRoot, errno);
+    if (mount < 0 || Attach(mount, root) != 0) Fail(failure, AppStep::kRoot, errno);
     ::close(root);
     root = mount;
   }
   // Device nodes work only where this program puts them (/dev): an image's own are dead files.
-  if (!plan.allow_devices && SetAttributes(root, MOUNT_ATTR_NODEV, false) != 0) Fail(fd, AppStep::kRoot, errno);
+  if (!plan.allow_devices && SetAttributes(root, MOUNT_ATTR_NODEV, false) != 0) Fail(failure, AppStep::kRoot, errno);
+  BindSource sources;
   for (size_t i = 0; i < plan.mount_count; ++i) {
-    if (RunMountStep(root, plan.mounts[i]) != 0 && !SkipsError(plan.mounts[i], errno)) {
-      Fail(fd, AppStep::kMount, errno, static_cast<int>(i));
+    if (RunMountStep(root, plan.mounts[i], &sources) != 0 && !SkipsError(plan.mounts[i], errno)) {
+      Fail(failure, AppStep::kMount, errno, static_cast<int>(i));
     }
   }
-  if (plan.readonly_rootfs && SetAttributes(root, MOUNT_ATTR_RDONLY, false) != 0) Fail(fd, AppStep::kRoot, errno);
+  if (plan.readonly_rootfs && SetAttributes(root, MOUNT_ATTR_RDONLY, false) != 0) Fail(failure, AppStep::kRoot, errno);
   if (::fchdir(root) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 ||
       ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
-    Fail(fd, AppStep::kPivot, errno);
+    Fail(failure, AppStep::kPivot, errno);
   }
   ::close(root);
 }
 
-// 0, 1 and 2 are the app's streams, 3 the failure pipe, nothing else is open.
-void ArrangeStreams(const AppChildPlan& plan, int* fd) {
-  int high[4] = {plan.stdin_fd, plan.stdout_fd, plan.stderr_fd, *fd};
-  for (int& each : high) {
-    each = ::fcntl(each, F_DUPFD_CLOEXEC, 10);
-    if (each < 0) Fail(*fd, AppStep::kStreams, errno);
-  }
-  *fd = high[3];
+// 0, 1 and 2 are the app's streams, nothing else is open.
+void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
+  const int sources[3] = {plan.stdin_fd, plan.stdout_fd, plan.stderr_fd};
+  int high[3];
   for (int i = 0; i < 3; ++i) {
-    if (::dup2(high[i], i) < 0) Fail(*fd, AppStep::kStreams, errno);
+    // Out of the way first: one stream's source may be the number of another.
+    high[i] = sources[i] == i ? i : ::fcntl(sources[i], F_DUPFD_CLOEXEC, 3);
+    if (high[i] < 0) Fail(failure, AppStep::kStreams, errno);
   }
-  if (::dup3(high[3], kFailureFd, O_CLOEXEC) < 0) Fail(*fd, AppStep::kStreams, errno);
-  *fd = kFailureFd;
-  if (::syscall(SYS_close_range, kFailureFd + 1, ~0u, 0) != 0) Fail(*fd, AppStep::kStreams, errno);
-  if (plan.controlling_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) Fail(*fd, AppStep::kStreams, errno);
+  for (int i = 0; i < 3; ++i) {
+    int rc = high[i] == i ? ::fcntl(i, F_SETFD, 0) : ::dup2(high[i], i);
+    if (rc < 0) Fail(failure, AppStep::kStreams, errno);
+  }
+  if (::syscall(SYS_close_range, 3, ~0u, 0) != 0) Fail(failure, AppStep::kStreams, errno);
+  if (plan.controlling_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) Fail(failure, AppStep::kStreams, errno);
 }
 
-void WriteOomScore(const AppChildPlan& plan, int fd) {
+void WriteOomScore(const AppChildPlan& plan, AppFailure* failure) {
   // /proc is the one mounted above, so it is procfs.
   int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (file < 0) Fail(fd, AppStep::kResources, errno);
+  if (file < 0) Fail(failure, AppStep::kResources, errno);
   char text[16];
   int n = 0;
   int value = plan.oom_score_adj;
@@ -263,35 +335,32 @@ void WriteOomScore(const AppChildPlan& plan, int fd) {
   for (int divisor = 1000; divisor > 0; divisor /= 10) {
     if (value >= divisor || divisor == 1) text[n++] = static_cast<char>('0' + value / divisor % 10);
   }
-  if (::write(file, text, static_cast<size_t>(n)) < 0) Fail(fd, AppStep::kResources, errno);
+  if (::write(file, text, static_cast<size_t>(n)) < 0) Fail(failure, AppStep::kResources, errno);
   ::close(file);
 }
 
-[[noreturn]] void ConfineAndExec(const AppChildPlan& plan, int fd) {
-  if (::chdir(plan.working_directory) != 0) Fail(fd, AppStep::kDirectory, errno);
-  if (plan.set_oom_score) WriteOomScore(plan, fd);
+[[noreturn]] void ConfineAndExec(const AppChildPlan& plan, AppFailure* failure) {
+  if (::chdir(plan.working_directory) != 0) Fail(failure, AppStep::kDirectory, errno);
+  if (plan.set_oom_score) WriteOomScore(plan, failure);
   stage1::CapabilityStep capability_step;
-  if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(fd, AppStep::kCapabilities, err);
+  if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(failure, AppStep::kCapabilities, err);
   // For root the filter comes while CAP_SYS_ADMIN is still effective (it goes at execve with the bounding set), so
   // that set-uid programs keep working; for others after setuid, under no_new_privs.
   stage1::IdentityStep identity_step;
   if (int err =
           stage1::ApplyIdentity(plan.uid, plan.gid, plan.groups, plan.group_count, &identity_step)) {
-    Fail(fd, AppStep::kUser, err);
+    Fail(failure, AppStep::kUser, err);
   }
   if (plan.no_new_privileges) {
-    if (int err = stage1::SetNoNewPrivileges()) Fail(fd, AppStep::kSeccomp, err);
+    if (int err = stage1::SetNoNewPrivileges()) Fail(failure, AppStep::kSeccomp, err);
   }
   ::umask(022);
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
-  }
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (int err = stage1::InstallSeccomp(plan.seccomp, plan.seccomp_count)) Fail(fd, AppStep::kSeccomp, err);
+  if (int err = stage1::InstallSeccomp(plan.seccomp, plan.seccomp_count)) Fail(failure, AppStep::kSeccomp, err);
   ::execve(plan.program, plan.argv, plan.envp);
-  Fail(fd, AppStep::kExec, errno);
+  Fail(failure, AppStep::kExec, errno);
 }
 
 }  // namespace
@@ -326,20 +395,96 @@ const char* AppStepName(AppStep step) {
   return "?";
 }
 
-void AppChild(const AppChildPlan& plan) {
-  int fd = plan.failure_fd;
-  if (::setsid() < 0) Fail(fd, AppStep::kSession, errno);
-  if (int err = cgroup::EnterGroups(plan.cgroup_tasks, plan.cgroup_count)) Fail(fd, AppStep::kResources, err);
-  EnterRoot(plan, fd);
-  ArrangeStreams(plan, &fd);
-  ConfineAndExec(plan, fd);
+namespace {
+
+struct Child {
+  const AppChildPlan* plan;
+  AppFailure* failure;
+};
+
+[[noreturn]] void AppChild(void* argument) {
+  auto [plan, failure] = *static_cast<Child*>(argument);
+  if (::setsid() < 0) Fail(failure, AppStep::kSession, errno);
+  if (int err = cgroup::EnterGroups(plan->cgroup_tasks, plan->cgroup_count)) {
+    Fail(failure, AppStep::kResources, err);
+  }
+  EnterRoot(*plan, failure);
+  ArrangeStreams(*plan, failure);
+  ConfineAndExec(*plan, failure);
 }
 
-void EnteredChild(const AppChildPlan& plan) {
-  int fd = plan.failure_fd;
-  if (int err = cgroup::EnterGroups(plan.cgroup_tasks, plan.cgroup_count)) Fail(fd, AppStep::kResources, err);
-  ArrangeStreams(plan, &fd);
-  ConfineAndExec(plan, fd);
+[[noreturn]] void EnteredChild(void* argument) {
+  auto [plan, failure] = *static_cast<Child*>(argument);
+  if (int err = cgroup::EnterGroups(plan->cgroup_tasks, plan->cgroup_count)) {
+    Fail(failure, AppStep::kResources, err);
+  }
+  ArrangeStreams(*plan, failure);
+  ConfineAndExec(*plan, failure);
+}
+
+// clone3 into a function on a stack of its own; the caller sleeps until execve or _exit (CLONE_VFORK).
+pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* failure) {
+  alignas(16) static char stack[256 << 10];
+  Child child = {&plan, failure};
+  struct clone_args args = {};
+  // Handlers that are not the default's (an ignored SIGPIPE of rkt's caller) would outlive execve.
+  args.flags = plan.clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uintptr_t>(stack);
+  args.stack_size = sizeof stack;
+  if (plan.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
+  }
+#if defined(__x86_64__)
+  long pid = SYS_clone3;
+  register void (*entry)(void*) asm("r8") = function;
+  register void* argument asm("r9") = &child;
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r9, %%rdi\n\t"
+      "call *%%r8\n\t"
+      "hlt\n"
+      "1:"
+      : "+a"(pid)
+      : "D"(&args), "S"(sizeof args), "r"(entry), "r"(argument)
+      : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+  register long number asm("x8") = SYS_clone3;
+  register long pid asm("x0") = reinterpret_cast<long>(&args);
+  register long size asm("x1") = sizeof args;
+  register void (*entry)(void*) asm("x9") = function;
+  register void* argument asm("x10") = &child;
+  asm volatile(
+      "svc #0\n\t"
+      "cbnz x0, 1f\n\t"
+      "mov x29, xzr\n\t"
+      "mov x0, x10\n\t"
+      "blr x9\n\t"
+      "brk #0\n"
+      "1:"
+      : "+r"(pid)
+      : "r"(number), "r"(size), "r"(entry), "r"(argument)
+      : "memory");
+#else
+#error "clone3 with a stack is written for x86_64 and aarch64"
+#endif
+  if (pid < 0) {
+    errno = static_cast<int>(-pid);
+    return -1;
+  }
+  return static_cast<pid_t>(pid);
+}
+
+}  // namespace
+
+pid_t StartApp(const AppChildPlan& plan, AppFailure* failure) { return CloneInto(AppChild, plan, failure); }
+
+pid_t StartEntered(const AppChildPlan& plan, AppFailure* failure) {
+  return CloneInto(EnteredChild, plan, failure);
 }
 
 }  // namespace rkt::native

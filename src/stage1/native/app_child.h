@@ -5,7 +5,8 @@
 
 // The app's side of its start: what the cloned child does, in order, until execve. Everything it needs was decided
 // before and lies here as plain data; nothing is allocated, nothing of the host is touched but by descriptor. The
-// order is the one of the functions in AppChild (app_child.cc); a failure names its step.
+// child shares the supervisor's memory, which waits until execve (as vfork's parent does): no page table is copied,
+// and a failure is reported by writing it down. The order is the one of the functions at the end of app_child.cc.
 
 #include <linux/filter.h>
 #include <sys/types.h>
@@ -22,9 +23,11 @@ struct MountStep {
     kSymlink,     // target -> source, unless something is there
     kFile,        // an empty file to bind onto (mode), unless something is there
     kFilesystem,  // a new file system of type `source`, options in `options`
-    kBind,        // a copy of what is at `source` in the pod's root
+    kBind,        // a copy of what is at `source` in the pod's root, onto a path in /proc, /sys or /dev
+    kProvide,     // the same, onto a file that the image may have; a link there is refused
     kVolume,      // like kBind, but the target is made where it is missing and may be reached through symlinks
     kReadOnly,    // the target bound onto itself, read-only
+    kDev,         // /dev: a tmpfs with the pseudo devices, and links
   };
   Kind kind;
   bool optional = false;        // a missing target or source is no failure
@@ -53,11 +56,11 @@ enum class AppStep : int {
 };
 const char* AppStepName(AppStep step);
 
-// What comes back through the failure pipe. `index` is that of the mount step, for kMount.
+// What went wrong; kNone: the program was executed. `index` is that of the mount step, for kMount.
 struct AppFailure {
-  AppStep step;
-  int err;
-  int index;
+  AppStep step = AppStep::kNone;
+  int err = 0;
+  int index = -1;
 };
 
 struct AppChildPlan {
@@ -71,8 +74,9 @@ struct AppChildPlan {
   int stdout_fd = -1;
   int stderr_fd = -1;
   bool controlling_terminal = false;   // stdin_fd is a terminal to make the session's
-  int failure_fd = -1;                 // close-on-exec; 3 at the end
 
+  uint64_t clone_flags = 0;            // CLONE_NEW*
+  int cgroup_fd = -1;                  // v2 group to be born in
   const int* cgroup_tasks = nullptr;   // `tasks` of v1 groups to enter
   size_t cgroup_count = 0;
   bool set_oom_score = false;
@@ -93,11 +97,13 @@ struct AppChildPlan {
   char* const* envp = nullptr;
 };
 
-// Runs in the cloned child; never returns.
-[[noreturn]] void AppChild(const AppChildPlan& plan);
+// Clones the child, which makes the app's root, enters it, confines itself and executes the program. Returns the pid
+// (or -1 with errno, where not even the clone succeeded) when the program has been executed or something has failed;
+// the child of a failure exits by itself and must be reaped.
+pid_t StartApp(const AppChildPlan& plan, AppFailure* failure);
 
 // The same for a further program of a running app (`enter`): the caller has joined the app's namespaces already, so
 // that nothing is mounted here; groups, streams, confinement, execve.
-[[noreturn]] void EnteredChild(const AppChildPlan& plan);
+pid_t StartEntered(const AppChildPlan& plan, AppFailure* failure);
 
 }  // namespace rkt::native

@@ -169,13 +169,11 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
   }
   app.main.program = *program;
 
-  auto [failure_read, failure_write] = TRY(MakePipe());
   ChildStorage storage;
   AppChildPlan child = MakeChildPlan(app, app.main, storage);
   child.stdin_fd = 0;
   child.stdout_fd = 1;
   child.stderr_fd = 2;
-  child.failure_fd = failure_write.get();
   std::vector<int> tasks;
   for (const Fd& fd : groups) tasks.push_back(fd.get());
   child.cgroup_tasks = tasks.data();
@@ -186,14 +184,11 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
       ::setns(app_process.get(), CLONE_NEWNS) != 0) {
     return SysErr("joining the namespaces of the pod");
   }
-  pid_t pid = ::fork();
-  if (pid == 0) EnteredChild(child);
-  if (pid < 0) return SysErr("fork");
-  failure_write.Close();
   AppFailure failure;
-  ssize_t n = ::read(failure_read.get(), &failure, sizeof failure);
+  pid_t pid = StartEntered(child, &failure);
+  if (pid < 0) return SysErr("clone");
   int status = WaitFor(pid);
-  if (n != static_cast<ssize_t>(sizeof failure)) return status;
+  if (failure.step == AppStep::kNone) return status;
   if (failure.step == AppStep::kExec) {
     Notice("enter", StrCat("Error: ", stage1::ExplainExecFailure(app_root.get(), app.main.program, failure.err)));
   } else {

@@ -26,8 +26,6 @@ constexpr const char* kHiddenDirectories[] = {
 constexpr const char* kReadOnly[] = {
     "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
 };
-constexpr const char* kDeviceNodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
-
 MountStep& Add(AppPlan& app, MountStep::Kind kind, const char* target) {
   MountStep step = {};
   step.kind = kind;
@@ -60,52 +58,36 @@ void Bind(AppPlan& app, const char* source, const char* target, uint64_t attribu
   step.optional = optional;
 }
 
-void Symlink(AppPlan& app, const char* source, const char* target) {
-  Add(app, MountStep::Kind::kSymlink, target).source = source;
-}
-
 // A file of the pod's root shown at a path of the app's.
 void ProvideFile(AppPlan& app, const char* source, const char* target) {
   MountStep& file = Add(app, MountStep::Kind::kFile, target);
   file.mode = 0644;
   file.optional = true;
-  Bind(app, source, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true);
-}
-
-const char* Keep(AppPlan& app, std::string text) {
-  app.strings.push_back(std::move(text));
-  return app.strings.back().c_str();
+  MountStep& step = Add(app, MountStep::Kind::kProvide, target);
+  step.source = source;
+  step.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  step.optional = true;
 }
 
 void AddDev(AppPlan& app, const RunOptions& options) {
   Directory(app, "dev", 0755, false);
-  // The nodes are bound from the pod's own /dev, and the file system itself is nodev: whatever an app makes with
-  // mknod, here or elsewhere, opens nothing.
-  Filesystem(app, "tmpfs", "dev", MOUNT_ATTR_NOSUID | (options.disable_paths ? 0 : MOUNT_ATTR_NODEV),
+  // Without a filter that keeps mknod in bounds the file system itself must open no devices.
+  bool filtered = !app.seccomp.empty() || options.disable_paths;
+  Filesystem(app, "tmpfs", "dev", MOUNT_ATTR_NOSUID | (filtered ? 0 : MOUNT_ATTR_NODEV),
              {"mode", "0755", "size", "65536k"});
-  for (const char* node : kDeviceNodes) {
-    const char* target = Keep(app, StrCat("dev/", node));
-    Add(app, MountStep::Kind::kFile, target).mode = 0666;
-    Bind(app, Keep(app, StrCat("/dev/", node)), target, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+  app.mounts.back().kind = MountStep::Kind::kDev;
+  Bind(app, "/dev/pts", "dev/pts", 0, false);
+  Bind(app, "/dev/shm", "dev/shm", 0, false);
+  if (options.tun_device) {
+    Add(app, MountStep::Kind::kFile, "dev/net/tun").mode = 0666;
+    Bind(app, "/dev/net/tun", "dev/net/tun", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
   }
-  Directory(app, "dev/net", 0755, false);
-  Add(app, MountStep::Kind::kFile, "dev/net/tun").mode = 0666;
-  Bind(app, "/dev/net/tun", "dev/net/tun", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
-  Directory(app, "dev/pts", 0755, false);
-  Bind(app, "/dev/pts", "dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
-  Directory(app, "dev/shm", 01777, false);
-  Bind(app, "/dev/shm", "dev/shm", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
-  Symlink(app, "pts/ptmx", "dev/ptmx");
-  Symlink(app, "/proc/self/fd", "dev/fd");
-  Symlink(app, "/proc/self/fd/0", "dev/stdin");
-  Symlink(app, "/proc/self/fd/1", "dev/stdout");
-  Symlink(app, "/proc/self/fd/2", "dev/stderr");
-  Symlink(app, "/run/systemd/journal/dev-log", "dev/log");
   if (options.interactive) {
     Add(app, MountStep::Kind::kFile, "dev/console").mode = 0600;
     Bind(app, "/dev/console", "dev/console", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
   } else {
-    Symlink(app, "/proc/self/fd/1", "dev/console");
+    MountStep& console = Add(app, MountStep::Kind::kSymlink, "dev/console");
+    console.source = "/proc/self/fd/1";
   }
 }
 
@@ -145,11 +127,15 @@ void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount
   Directory(app, "etc", 0755, true);
   Directory(app, "run", 0755, true);
   Directory(app, "tmp", 01777, true);
-  ProvideFile(app, "/etc/hostname", "etc/hostname");
+  ProvideFile(app, "/dev/hostname", "etc/hostname");
   if (options.resolv_mode == "host" || options.resolv_mode == "stage0") {
     ProvideFile(app, "/etc/rkt-resolv.conf", "etc/resolv.conf");
   }
-  if (options.hosts_mode != "default" || fallback_hosts) ProvideFile(app, "/etc/rkt-hosts", "etc/hosts");
+  if (options.hosts_mode != "default") {
+    ProvideFile(app, "/etc/rkt-hosts", "etc/hosts");
+  } else if (fallback_hosts) {
+    ProvideFile(app, "/dev/hosts", "etc/hosts");
+  }
 }
 
 }  // namespace rkt::native

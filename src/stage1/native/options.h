@@ -29,6 +29,7 @@ struct RunOptions {
   std::string private_users;
   std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
   std::string hosts_mode = "default";   // "host", "stage0", "default"
+  bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)
 
   bool HostNetwork() const { return net.size() == 1 && net[0] == "host"; }
   bool PrivateIpc() const { return ipc != "parent"; }

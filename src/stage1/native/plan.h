@@ -77,6 +77,9 @@ struct PodPlan {
   bool host_network = false;
   bool private_ipc = true;
   bool interactive = false;
+  // Pid 1 stays in the mount namespace of the process outside, which has a private one already: one namespace less to
+  // copy and to take down. That process then has the pod's root, too.
+  bool shares_mount_namespace = false;
   std::vector<VolumePlan> volumes;
   std::vector<AppPlan> apps;
   std::vector<std::string> warnings;   // for standard error

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
+#include "stage1/common/name_files.h"
 
 namespace rkt::native {
 
@@ -62,26 +63,23 @@ Status AttachHostFile(int root, const char* source, const char* target) {
   return AttachMountAt(mount.get(), root, target);
 }
 
-// The pod's /dev: the device nodes, terminals and shared memory of which the apps get copies.
-Status MakeDev(int root) {
+// The pod's own /dev: what the apps' are made of. Device nodes, terminals, shared memory, and small files that apps
+// get to see elsewhere; a tmpfs takes them faster than the overlay of the pod's root.
+Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
   Fd dev = TRY(NewMount("tmpfs", {{"mode", "0755"}, {"size", "1m"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   struct Node {
     const char* name;
     unsigned major, minor;
-    mode_t mode;
   };
-  constexpr Node kNodes[] = {
-      {"null", 1, 3, 0666},   {"zero", 1, 5, 0666},    {"full", 1, 7, 0666},
-      {"random", 1, 8, 0666}, {"urandom", 1, 9, 0666}, {"tty", 5, 0, 0666},
-  };
+  constexpr Node kNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
   ::umask(0);
   for (const Node& node : kNodes) {
-    if (::mknodat(dev.get(), node.name, S_IFCHR | node.mode, ::makedev(node.major, node.minor)) != 0) {
+    if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
       return SysErr("mknod /dev/", node.name);
     }
   }
-  struct stat tun;
-  if (::stat("/dev/net/tun", &tun) == 0 && S_ISCHR(tun.st_mode)) {
+  if (options.tun_device) {
     TRY(MakeDirAt(dev.get(), "net", 0755));
     if (::mknodat(dev.get(), "net/tun", S_IFCHR | 0666, ::makedev(10, 200)) != 0) {
       return SysErr("mknod /dev/net/tun");
@@ -93,6 +91,10 @@ Status MakeDev(int root) {
   TRY(MakeDirAt(dev.get(), "pts", 0755));
   TRY(MakeDirAt(dev.get(), "shm", 01777));
   ::umask(022);
+  TRY(WriteFileAt(dev.get(), "hostname", StrCat(plan.hostname, "\n"), 0644));
+  if (options.hosts_mode == "default") {
+    TRY(WriteFileAt(dev.get(), "hosts", stage1::FallbackHostsText(plan.hostname), 0644));
+  }
   TRY(AttachMountAt(dev.get(), root, "dev"));
   Fd pts = TRY(NewMount("devpts", {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
@@ -109,7 +111,7 @@ Status EnterPodRoot(const PodPlan& plan, const RunOptions& options) {
   }
   if (!plan.host_network) TRY(BringLoopbackUp());
   // What is mounted from here on stays here.
-  TRY(SetPropagation("/", MS_SLAVE, true));
+  if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));
   Fd root = TRY(OpenStage1Root());
   for (const VolumePlan& volume : plan.volumes) {
     TRY_CTX(AttachVolume(root.get(), volume), "mounting the volume from ", Quote(volume.source));
@@ -118,7 +120,7 @@ Status EnterPodRoot(const PodPlan& plan, const RunOptions& options) {
     TRY(AttachHostFile(root.get(), "/etc/resolv.conf", pod::kResolvConf));
   }
   if (options.hosts_mode == "host") TRY(AttachHostFile(root.get(), "/etc/hosts", pod::kHosts));
-  TRY_CTX(MakeDev(root.get()), "making /dev of the pod");
+  TRY_CTX(MakeDev(root.get(), plan, options), "making /dev of the pod");
   if (::fchdir(root.get()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 ||
       ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
     return SysErr("entering the pod's root");

@@ -19,8 +19,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "pod/paths.h"
-#include "stage1/common/environment.h"
-#include "stage1/common/name_files.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
@@ -47,18 +45,11 @@ int StopTimeout(const appc::PodManifest& manifest) {
   return longest < 0 ? kStopTimeoutSeconds : longest;
 }
 
-// Files of stage1's root that apps get to see, and what `enter` needs.
-Status WriteRootFiles(const PodPlan& plan, const RunOptions& options, int stage1_root) {
-  TRY(WriteFileAt(stage1_root, "etc/hostname", StrCat(plan.hostname, "\n"), 0644, true));
-  TRY(WriteFileAt(stage1_root, "etc/machine-id", StrCat(ReplaceAll(plan.uuid, "-", ""), "\n"), 0644, true));
-  if (options.hosts_mode == "default") {
-    TRY(WriteFileAt(stage1_root, pod::kHosts, stage1::FallbackHostsText(plan.hostname), 0644, true));
-  }
-  for (const AppPlan& app : plan.apps) {
-    TRY(WriteFileAt(stage1_root, pod::AppEnvFile(app.name), stage1::EnvironmentFileText(app.environment), 0644,
-                    true));
-  }
-  return {};
+// Whether stage0 has made a mount namespace for this process alone. It says so with the pid, so that the word means
+// nothing in anybody else's environment.
+bool HasPrivateMounts() {
+  const char* word = ::getenv("RKT_PRIVATE_MOUNTS");
+  return word != nullptr && ParseInt(word) == ::getpid();
 }
 
 // Empty volumes are directories of the pod: they live until it is collected.
@@ -121,7 +112,8 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
 // Clones pid 1 of the pod into its namespaces.
 Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout) {
   struct clone_args args = {};
-  args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS;
+  args.flags = CLONE_NEWPID | CLONE_NEWUTS;
+  if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
   if (plan.private_ipc) args.flags |= CLONE_NEWIPC;
   if (!plan.host_network) args.flags |= CLONE_NEWNET;
   args.exit_signal = SIGCHLD;
@@ -158,20 +150,20 @@ Status WritePids(int pod_dir, pid_t pod) {
 
 Result<int> RunCommand(const std::vector<std::string>& arguments) {
   RunOptions options = TRY(ParseRunOptions(arguments));
+  options.tun_device = Exists("/dev/net/tun");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
   PodPlan plan = TRY(MakePodPlan(pod_dir.get(), manifest, options));
   for (const std::string& warning : plan.warnings) Notice("stage1", warning);
 
-  Fd stage1_root = TRY(OpenAt(pod_dir.get(), pod::kStage1Rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  TRY(WriteRootFiles(plan, options, stage1_root.get()));
-  stage1_root.Close();
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
   files.groups = &groups;
+  // Groups are taken down from here, which needs the host's /sys.
+  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty();
   Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   files.outside_pidfd = self.get();
 

@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
+#include "stage1/common/environment.h"
 #include "stage1/common/program_lookup.h"
 
 namespace rkt::native {
@@ -128,16 +129,16 @@ void Supervisor::StartNext(AppState& app) {
     if (app.status == 0) app.status = 1;
   }
   // Done: the status is what the main program left, or what kept it from starting.
+  // Readers take an empty file for none.
   std::string path = StrCat("/", pod::AppStatusFile(app.plan->name));
-  Status written = WriteFileAtomicAt(AT_FDCWD, path, StrCat(app.status, "\n"), 0644);
+  Status written = WriteFileAt(AT_FDCWD, path, StrCat(app.status, "\n"), 0644, true);
   if (!written) Complain(written.error().Text());
-  (void)UnlinkAt(AT_FDCWD, StrCat("/rkt/pids/", app.plan->name));
+  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("/rkt/pids/", app.plan->name));
   if (app.status != 0 && exit_code_ == 0) exit_code_ = app.status;
   if (app.status != 0 && !stopping_) BeginStop(SIGTERM);
 }
 
 Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
-  auto [failure_read, failure_write] = TRY(MakePipe());
   ChildStorage storage;
   AppChildPlan child = MakeChildPlan(*app.plan, program, storage);
   if (slave_) {
@@ -148,52 +149,37 @@ Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
     child.stdout_fd = app.out_write.get();
     child.stderr_fd = app.err_write.get();
   }
-  child.failure_fd = failure_write.get();
+  child.clone_flags = CLONE_NEWNS;
   std::vector<int> tasks;
-  struct clone_args args = {};
-  args.flags = CLONE_NEWNS;
-  args.exit_signal = SIGCHLD;
   if (files_.groups != nullptr && app.index < files_.groups->apps.size()) {
-    cgroup::PodGroups::App& group = files_.groups->apps[app.index];
+    const cgroup::PodGroups::App& group = files_.groups->apps[app.index];
     for (const Fd& fd : group.v1_tasks) tasks.push_back(fd.get());
-    if (group.v2) {
-      args.flags |= CLONE_INTO_CGROUP;
-      args.cgroup = static_cast<uint64_t>(group.v2.get());
-    }
+    child.cgroup_fd = group.v2.get();
   }
   child.cgroup_tasks = tasks.data();
   child.cgroup_count = tasks.size();
-  long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) AppChild(child);
-  if (pid < 0) return SysErr("clone");
-  app.pid = static_cast<pid_t>(pid);
+  AppFailure failure;
+  app.pid = StartApp(child, &failure);
+  if (app.pid < 0) return SysErr("clone");
   for (LineSink& sink : app.sinks) sink.set_pid(app.pid);
-  app.failure = std::move(failure_read);
-  // `enter` finds the app by this.
-  return WriteFileAt(AT_FDCWD, StrCat("/rkt/pids/", app.plan->name), StrCat(app.pid, "\n"), 0644, true);
+  if (failure.step == AppStep::kNone) {
+    app.executed = app.executed || app.phase == Phase::kMain;
+    if (all_started_) WriteRunningFiles(app);
+  } else {
+    ReportFailure(app, program, failure);
+  }
+  return {};
 }
 
-void Supervisor::ReadFailure(AppState& app) {
-  AppFailure failure;
-  ssize_t n = ::read(app.failure.get(), &failure, sizeof failure);
-  app.failure.Close();
-  if (n != static_cast<ssize_t>(sizeof failure)) {
-    if (app.phase == Phase::kMain) app.executed = true;
-    AnnounceReady();
-    return;
-  }
+// The program was not executed. Its process has exited and is reaped like any other.
+void Supervisor::ReportFailure(AppState& app, const ProgramPlan& program, const AppFailure& failure) {
   app.failed = true;
-  bool exec = failure.step == AppStep::kExec;
-  const ProgramPlan& program = app.phase == Phase::kPreStart   ? app.plan->pre_start[app.program - 1]
-                               : app.phase == Phase::kPostStop ? app.plan->post_stop[app.program - 1]
-                                                               : app.plan->main;
-  if (exec) {
+  if (failure.step == AppStep::kExec) {
     auto root = Open(app.plan->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     std::string why = root ? stage1::ExplainExecFailure(root->get(), program.program, failure.err)
                            : StrCat(program.program, ": ", ErrnoText(failure.err));
-    LineSink& sink = app.sinks[1];
-    sink.Take(StrCat("Error: ", why, "\n"));
-    if (slave_) stderr_.Add(StrCat("Error: ", why, "\r\n"));
+    app.sinks[1].Take(StrCat("Error: ", why, "\n"));
+    if (plan_.interactive) stderr_.Add(StrCat("Error: ", why, slave_ ? "\r\n" : "\n"));
     app.status = kExecFailed;
     return;
   }
@@ -206,6 +192,17 @@ void Supervisor::ReadFailure(AppState& app) {
   }
   Complain(StrCat("app ", Quote(app.plan->name), ": ", what, ": ", ErrnoText(failure.err)));
   app.status = 1;
+}
+
+// What is wanted of a running app from outside; written while it runs already.
+void Supervisor::WriteRunningFiles(const AppState& app) {
+  auto write = [&](const std::string& path, const std::string& text) {
+    Status written = WriteFileAt(AT_FDCWD, path, text, 0644, true);
+    if (!written) Complain(written.error().Text());
+  };
+  write(StrCat("/rkt/pids/", app.plan->name), StrCat(app.pid, "\n"));
+  write(StrCat("/", pod::AppEnvFile(app.plan->name)), stage1::EnvironmentFileText(app.plan->environment));
+  AnnounceReady();
 }
 
 void Supervisor::AnnounceReady() {
@@ -311,7 +308,10 @@ void Supervisor::Reap() {
   for (;;) {
     int status;
     pid_t pid = ::waitpid(-1, &status, WNOHANG | __WALL);
-    if (pid <= 0) return;
+    if (pid <= 0) {
+      alone_ = pid < 0;
+      return;
+    }
     auto app = std::find_if(apps_.begin(), apps_.end(), [&](const AppState& a) { return a.pid == pid; });
     // Everybody else is an orphan that some app left.
     if (app != apps_.end()) Ended(*app, status);
@@ -320,7 +320,6 @@ void Supervisor::Reap() {
 
 void Supervisor::Ended(AppState& app, int wait_status) {
   app.pid = -1;
-  if (app.failure) ReadFailure(app);
   ReadStream(app, 0, true);
   ReadStream(app, 1, true);
   if (slave_) ReadTerminal();
@@ -347,8 +346,10 @@ bool Supervisor::AllDone() const {
 
 // Ends what the apps have left running, so that nothing they print is lost, and writes everything out.
 void Supervisor::Finish() {
-  ::kill(-1, SIGKILL);
-  while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+  if (!alone_) {
+    ::kill(-1, SIGKILL);
+    while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+    }
   }
   for (AppState& app : apps_) {
     ReadStream(app, 0, true);
@@ -375,9 +376,15 @@ int Supervisor::Run() {
     return 254;
   }
   for (AppState& app : apps_) StartNext(app);
+  all_started_ = true;
+  for (const AppState& app : apps_) {
+    if (app.pid > 0) WriteRunningFiles(app);
+  }
+  Status written = WriteFileAt(AT_FDCWD, "/etc/machine-id", StrCat(ReplaceAll(plan_.uuid, "-", ""), "\n"), 0644, true);
+  if (!written) Complain(written.error().Text());
 
   std::vector<struct pollfd> polls;
-  std::vector<std::pair<AppState*, int>> sources;  // which stream: 0, 1; 2 is the failure pipe
+  std::vector<std::pair<AppState*, int>> sources;  // which stream: 0 or 1
   while (!AllDone()) {
     polls.clear();
     sources.clear();
@@ -397,10 +404,6 @@ int Supervisor::Run() {
       if (app.err && !stderr_.full()) {
         polls.push_back({app.err.get(), POLLIN, 0});
         sources.emplace_back(&app, 1);
-      }
-      if (app.failure) {
-        polls.push_back({app.failure.get(), POLLIN, 0});
-        sources.emplace_back(&app, 2);
       }
     }
     int timeout = -1;
@@ -423,11 +426,7 @@ int Supervisor::Run() {
     for (size_t i = 0; i < sources.size(); ++i) {
       if (polls[kFixed + i].revents == 0) continue;
       auto [app, which] = sources[i];
-      if (which == 2) {
-        if (app->failure) ReadFailure(*app);
-      } else {
-        ReadStream(*app, which, false);
-      }
+      ReadStream(*app, which, false);
     }
     if (polls[0].revents != 0) HandleSignals();
   }

@@ -48,7 +48,6 @@ class Supervisor {
     bool failed = false;           // something before the main program did
     bool executed = false;         // the main program's execve has succeeded
     Fd out, out_write, err, err_write;
-    Fd failure;
     std::deque<LineSink> sinks;    // stdout, stderr
   };
 
@@ -60,7 +59,8 @@ class Supervisor {
   void HandleSignals();
   void Reap();
   void Ended(AppState& app, int status);
-  void ReadFailure(AppState& app);
+  void ReportFailure(AppState& app, const ProgramPlan& program, const AppFailure& failure);
+  void WriteRunningFiles(const AppState& app);
   void ReadStream(AppState& app, int which, bool all);
   void ReadTerminal();
   void ReadKeyboard();
@@ -87,7 +87,9 @@ class Supervisor {
   bool stopping_ = false;
   bool stop_requested_ = false;    // from outside: the exit status is 0
   bool killed_ = false;
+  bool all_started_ = false;
   bool ready_ = false;
+  bool alone_ = false;             // the last look found no child left
   int64_t kill_at_ms_ = 0;
   int exit_code_ = 0;              // of the first app that failed
   int code_at_stop_ = 0;           // what it was when the stop was asked for

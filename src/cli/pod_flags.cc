@@ -108,6 +108,12 @@ Status AddGids(Invocation& inv, const FlagSpec& flag, std::string_view value) {
 
 Status SetMemory(Invocation& inv, const FlagSpec& flag, std::string_view value) {
   pod::AppRequest* app = TRY(LastApp(inv, flag));
+  // 16m is 16 thousandths of a byte and likely meant to be 16M.
+  constexpr int64_t kLeast = 4096;
+  if (auto quantity = appc::Quantity::Parse(value); quantity && quantity->Value() < kLeast) {
+    return Err(Code::kInvalid, "memory limit of ", quantity->Value(),
+               " bytes too low. Try a reasonable value, such as --memory=16M");
+  }
   TRY(appc::MakeMemory(value));
   app->memory = std::string(value);
   return {};
@@ -242,6 +248,17 @@ Status ChooseStage1(Invocation& inv, const FlagSpec& flag, std::string_view valu
   return {};
 }
 
+Status CheckIpc(Invocation&, const FlagSpec&, std::string_view value) {
+  if (value.empty() || value == "auto" || value == "private" || value == "parent") return {};
+  return Err(Code::kInvalid, "unknown IPC mode ", Quote(value),
+             "; known are auto, private and parent");
+}
+
+constexpr FlagSpec Checked(FlagSpec flag, FlagSetter set) {
+  flag.set = set;
+  return flag;
+}
+
 constexpr FlagSpec Bare(FlagSpec flag, std::string_view value) {
   flag.bare = value;
   flag.initial = value;
@@ -359,7 +376,7 @@ constexpr FlagSpec kStartFlagList[] = {
                              "host's",
               nullptr),
     BoolFlag("interactive", "connect the terminal with the only app of the pod"),
-    TextFlag("ipc", "IPC namespace: auto, private or parent"),
+    Checked(TextFlag("ipc", "IPC namespace: auto, private or parent"), CheckIpc),
     BoolFlag("mds-register", "register the pod with the metadata service"),
     Bare(ValueFlag("net", "networks of the pod, separated by commas, each with arguments where needed "
                           "(--net=default, --net=none, --net=host, --net=NAME:KEY=VALUE;KEY=VALUE)",

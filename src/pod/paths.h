@@ -88,6 +88,5 @@ inline std::string AppEnvFile(std::string_view app) { return StrCat(kEnvDir, "/"
 
 // Below DIR.
 inline std::string PodsDir(std::string_view data_dir) { return StrCat(data_dir, "/pods"); }
-inline std::string PrepareLock(std::string_view data_dir) { return StrCat(data_dir, "/locks/prepareLock"); }
 
 }  // namespace rkt::pod

@@ -138,14 +138,16 @@ Status RunStage1Gc(const GcOptions& options, const Pod& pod) {
   plan.program = program.c_str();
   plan.argv = argv_pointers.data();
   plan.env = environ;
-  std::string overlay, stale;
+  std::string overlay, stale, stale_file;
   if (pod.UsesOverlay()) {
     std::string tree = TRY(pod.Stage1TreeId());
     overlay = StrCat("lowerdir=../../../cas/tree/", tree, "/rootfs,upperdir=", pod::OverlayUpper(tree),
                      ",workdir=", pod::OverlayWork(tree));
     stale = StrCat(pod::OverlayWork(tree), "/work/incompat/volatile");
     plan.options = overlay.c_str();
+    stale_file = StrCat(stale, "/dirty");
     plan.stale = stale.c_str();
+    plan.stale_file = stale_file.c_str();
   }
   auto [read_end, write_end] = TRY(MakePipe());
   pid_t child = ::fork();

@@ -22,7 +22,8 @@ void RunGcChild(const GcChildPlan& plan, int failure_fd) {
     // A namespace of its own: the mount goes when the entry point has ended, whatever that did.
     if (::unshare(CLONE_NEWNS) != 0) fail(GcStep::kNamespace);
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) fail(GcStep::kPropagation);
-    if (plan.stale != nullptr) ::unlinkat(AT_FDCWD, plan.stale, AT_REMOVEDIR);
+    ::unlink(plan.stale_file);
+    ::rmdir(plan.stale);
     if (::mount("overlay", plan.target, "overlay", 0, plan.options) != 0) fail(GcStep::kMount);
   }
   ::execve(plan.program, plan.argv, plan.env);

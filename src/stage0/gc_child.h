@@ -11,7 +11,10 @@ struct GcChildPlan {
   int pod;                // directory, becomes the working directory
   const char* options;    // of the overlay, paths relative to the pod; null: stage1 is a copy, nothing to mount
   const char* target;     // mount point of stage1, relative to the pod
-  const char* stale;      // marker of a volatile overlay, removed before it is mounted again; or null
+  // Markers of a volatile overlay, which the kernel does not mount again before they are gone: a file and the directory
+  // that it is in. Set where options are.
+  const char* stale_file;
+  const char* stale;
   const char* program;
   char* const* argv;
   char* const* env;

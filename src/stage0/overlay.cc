@@ -44,18 +44,18 @@ Status MakeDir(int dir, const std::string& path, mode_t mode) {
   return {};
 }
 
-// The upper directory's attributes are those of the mounted root: the same as the tree's own.
-Status MakeUpper(int pod, const store::Store& store, const std::string& tree, const std::string& upper) {
+// A root of an app or of stage1 (upper directory or copy), with mode and owner of the tree's own.
+Status MakeRoot(int dir, const store::Store& store, const std::string& tree, const std::string& path) {
   struct stat st;
   std::string root = store.TreeRootfsPath(tree);
   if (::stat(root.c_str(), &st) != 0) return SysErr("stat ", root);
   mode_t mode = st.st_mode & 07777;
-  TRY(MakeDir(pod, upper, mode));
-  if (::fchmodat(pod, upper.c_str(), mode, 0) != 0) return SysErr("chmod ", upper);
+  TRY(MakeDir(dir, path, mode));
   if ((st.st_uid != 0 || st.st_gid != 0) &&
-      ::fchownat(pod, upper.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
-    return SysErr("chown ", upper);
+      ::fchownat(dir, path.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysErr("chown ", path);
   }
+  if (::fchmodat(dir, path.c_str(), mode, 0) != 0) return SysErr("chmod ", path);
   return {};
 }
 
@@ -125,16 +125,16 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
   }
   TRY(MakeTreeDir(dir, stage1_tree, st.st_gid));
   OverlayPaths stage1 = PathsOf(stage1_tree, "");
-  TRY(MakeUpper(dir, store, stage1_tree, stage1.upper));
+  TRY(MakeRoot(dir, store, stage1_tree, stage1.upper));
   // What stage0 and stage1 write in stage1's root goes to directories of the upper layer, so that the overlay has
   // nothing to copy up.
-  for (const char* path : {"opt", pod::kStage2Dir, "rkt", pod::kStatusDir}) {
+  for (const char* path : {"etc", "opt", pod::kStage2Dir, "rkt", pod::kEnvDir, pod::kStatusDir}) {
     TRY(MakeDir(dir, StrCat(stage1.upper, "/", path), 0755));
   }
   for (const Preparation::App& app : apps) {
     TRY(MakeTreeDir(dir, app.tree_id, st.st_gid));
     OverlayPaths paths = PathsOf(app.tree_id, app.name);
-    TRY(MakeUpper(dir, store, app.tree_id, paths.upper));
+    TRY(MakeRoot(dir, store, app.tree_id, paths.upper));
     TRY(MakeDir(dir, paths.work, 0755));
     std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
     TRY(MakeDir(dir, stage2, 0755));
@@ -149,17 +149,20 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
 
 Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
                  const std::vector<Preparation::App>& apps) {
-  std::string root = StrCat(pod.path(), "/", pod::kStage1Rootfs);
-  TRY_CTX(store.CopyTree(stage1_tree, root), "copying the stage1 image");
-  TRY(MakeDirs(StrCat(root, "/", pod::kStage2Dir), 0755));
-  TRY(MakeDirs(StrCat(root, "/", pod::kStatusDir), 0755));
+  auto copy = [&](const std::string& tree, const std::string& path) -> Status {
+    TRY(MakeRoot(pod.fd(), store, tree, path));
+    return store.CopyTree(tree, StrCat(pod.path(), "/", path));
+  };
+  TRY_CTX(copy(stage1_tree, pod::kStage1Rootfs), "copying the stage1 image");
+  for (const char* path : {"opt", pod::kStage2Dir, "rkt", pod::kEnvDir, pod::kStatusDir}) {
+    TRY(MakeDir(pod.fd(), StrCat(pod::kStage1Rootfs, "/", path), 0755));
+  }
   for (const Preparation::App& app : apps) {
-    std::string stage2 = StrCat(root, "/", pod::AppDir(app.name));
-    TRY(MakeDir(AT_FDCWD, stage2, 0755));
-    TRY(MakeDir(AT_FDCWD, StrCat(stage2, "/rootfs"), 0755));
-    TRY_CTX(store.CopyTree(app.tree_id, StrCat(stage2, "/rootfs")), "copying the image of app ", app.name);
+    std::string stage2 = StrCat(pod::kStage1Rootfs, "/", pod::AppDir(app.name));
+    TRY(MakeDir(pod.fd(), stage2, 0755));
+    TRY_CTX(copy(app.tree_id, StrCat(stage2, "/rootfs")), "copying the image of app ", app.name);
     std::string manifest = TRY(pod.ReadFile(pod::AppImageManifest(app.name)));
-    TRY(WriteFileAt(AT_FDCWD, StrCat(stage2, "/manifest"), manifest, 0640));
+    TRY(WriteFileAt(pod.fd(), StrCat(stage2, "/manifest"), manifest, 0640));
   }
   return {};
 }

@@ -15,15 +15,6 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kDirMode = 0750;
 
-// Keeps the collector of trees away until the pod says which trees it uses.
-Result<Lock> TakePrepareLock(const std::string& data_dir) {
-  std::string path = pod::PrepareLock(data_dir);
-  auto lock = Lock::File(AT_FDCWD, path, Lock::Kind::kShared);
-  if (lock || lock.error().err() != ENOENT) return lock;
-  TRY(MakeDirs(StrCat(data_dir, "/locks"), kDirMode));
-  return Lock::File(AT_FDCWD, path, Lock::Kind::kShared);
-}
-
 bool ChooseOverlay(const PrepareOptions& options) {
   if (!options.use_overlay) return false;
   std::string obstacle = OverlayObstacle(options.data_dir);
@@ -81,7 +72,8 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const Pr
   if (!options.private_users.empty()) {
     return Err(Code::kUnsupported, "--private-users is not supported by this version");
   }
-  Lock prepare_lock = TRY(TakePrepareLock(options.data_dir));
+  // Keeps the collector of trees away until the pod says which trees it uses.
+  Lock prepare_lock = TRY(store.LockPreparing(Lock::Kind::kShared));
   Stage1Image stage1 = TRY(FindStage1(store, options.stage1));
   std::string stage1_manifest = TRY(ReadFile(StrCat(store.TreePath(stage1.tree_id), "/manifest")));
   bool overlay = ChooseOverlay(options);

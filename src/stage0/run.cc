@@ -44,7 +44,7 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation, c
   std::vector<std::string> warnings;
   start.argv = TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
-  start.env = RunEnvironment(environ, preparation.lock.fd());
+  start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid());
   return start;
 }
 

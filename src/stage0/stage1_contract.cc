@@ -140,12 +140,12 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
   return argv;
 }
 
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd) {
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid) {
   std::vector<std::string> environment;
   for (char** entry = caller; *entry; ++entry) {
     std::string_view text = *entry;
     if (text.starts_with("RKT_LOCK_FD=") || text.starts_with("RKT_SELINUX_CONTEXT=") ||
-        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=")) {
+        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=")) {
       continue;
     }
     environment.emplace_back(text);
@@ -153,6 +153,7 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd) {
   environment.push_back(StrCat("RKT_LOCK_FD=", lock_fd));
   environment.push_back("RKT_SELINUX_CONTEXT=");
   environment.push_back("RKT_SELINUX_MOUNT_CONTEXT=");
+  environment.push_back(StrCat("RKT_PRIVATE_MOUNTS=", pid));
   return environment;
 }
 

@@ -42,8 +42,9 @@ Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, co
 std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::string& program, bool debug,
                                      const std::string& local_config, const std::string& uuid);
 
-// The caller's environment without what is ours to say, and the variables of the contract.
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd);
+// The caller's environment without what is ours to say, and the variables of the contract. RKT_PRIVATE_MOUNTS, ours,
+// tells the process `pid` that its mount namespace is its own.
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid);
 
 // POD/runtime-config.
 std::string RuntimeConfig(const RunOptions& options, const std::string& private_users);

@@ -101,8 +101,9 @@ TEST(Stage1Contract, EntryPointsBeginAtTheRoot) {
 TEST(Stage1Contract, ReplacesItsOwnVariablesInTheEnvironment) {
   char lock[] = "RKT_LOCK_FD=99", path[] = "PATH=/bin", context[] = "RKT_SELINUX_CONTEXT=evil";
   char* caller[] = {lock, path, context, nullptr};
-  EXPECT_THAT(RunEnvironment(caller, 7), ElementsAre("PATH=/bin", "RKT_LOCK_FD=7", "RKT_SELINUX_CONTEXT=",
-                                                     "RKT_SELINUX_MOUNT_CONTEXT="));
+  EXPECT_THAT(RunEnvironment(caller, 7, 12),
+              ElementsAre("PATH=/bin", "RKT_LOCK_FD=7", "RKT_SELINUX_CONTEXT=", "RKT_SELINUX_MOUNT_CONTEXT=",
+                          "RKT_PRIVATE_MOUNTS=12"));
 }
 
 TEST(Stage1Contract, RuntimeConfigHasTheDocumentedKeys) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// What `rkt version` is measured against: a static C++ program that does nothing but uses the library once.
+// What `rkt version` is measured against: a static C++ program that does nothing but uses the
+// library once.
 
 #include <string>
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// The floor that starting a pod is measured against: the kernel's part of the work and nothing else. Clones with
-// new mount, pid, net, ipc and uts namespaces, mounts an overlay over a directory, /proc, /dev with its nodes,
-// /dev/pts, /dev/shm and /sys read-only, pivots into it, executes a program and waits for it. Prints nothing.
+// The floor that starting a pod is measured against: the kernel's part of the work and nothing
+// else. Clones with new mount, pid, net, ipc and uts namespaces, mounts an overlay over a
+// directory, /proc, /dev with its nodes, /dev/pts, /dev/shm and /sys read-only, pivots into it,
+// executes a program and waits for it. Prints nothing.
 //
 //   floor LOWER SCRATCH PROGRAM [ARG...]
 //
-// LOWER is a root file system; SCRATCH a directory in which a fresh one is made for the layers of this run and
-// removed afterwards. The exit status is the program's, 125 where a step of ours failed (named on stderr).
+// LOWER is a root file system; SCRATCH a directory in which a fresh one is made for the layers of
+// this run and removed afterwards. The exit status is the program's, 125 where a step of ours
+// failed (named on stderr).
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,9 +33,9 @@ static void fail(const char* step) {
   _exit(125);
 }
 
-#define MUST(call)                \
-  do {                            \
-    if ((call) < 0) fail(#call);  \
+#define MUST(call)               \
+  do {                           \
+    if ((call) < 0) fail(#call); \
   } while (0)
 
 struct node {
@@ -41,14 +43,16 @@ struct node {
   unsigned minor;
   unsigned major;
 };
-static const struct node kNodes[] = {{"dev/null", 3, 1},   {"dev/zero", 5, 1},    {"dev/full", 7, 1},
-                                     {"dev/random", 8, 1}, {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
+static const struct node kNodes[] = {{"dev/null", 3, 1},    {"dev/zero", 5, 1},
+                                     {"dev/full", 7, 1},    {"dev/random", 8, 1},
+                                     {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
 
 static void run_inside(const char* lower, const char* scratch, char** argv) {
   char options[3 * 4096];
   char root[4096];
   snprintf(root, sizeof root, "%s/root", scratch);
-  snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, scratch, scratch);
+  snprintf(options, sizeof options, "lowerdir=%s,upperdir=%s/upper,workdir=%s/work", lower, scratch,
+           scratch);
   MUST(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL));
   MUST(mount("overlay", root, "overlay", 0, options));
   MUST(chdir(root));
@@ -63,7 +67,8 @@ static void run_inside(const char* lower, const char* scratch, char** argv) {
   }
   MUST(mkdir("dev/pts", 0755));
   MUST(mkdir("dev/shm", 01777));
-  MUST(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5"));
+  MUST(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+             "newinstance,ptmxmode=0666,mode=620,gid=5"));
   MUST(mount("tmpfs", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"));
   MUST(mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL));
   MUST(syscall(SYS_pivot_root, ".", "."));

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Times short commands against each other: all of them once in every round, so that what disturbs the machine disturbs
-// all alike.
+// Times short commands against each other: all of them once in every round, so that what disturbs
+// the machine disturbs all alike.
 //
 //   rounds ROUNDS AT_ONCE < COMMANDS
 //
-// A line of COMMANDS is a name, a tab and words with spaces between; "%n" in a word becomes a number that no other run
-// has. AT_ONCE of a command are started together and timed from the first start to the last end. Prints a line for each:
-// name, median and minimum in milliseconds, with tabs between; "failed" and what it said where a run does not exit with 0.
-// One round before the counted ones warms the caches.
+// A line of COMMANDS is a name, a tab and words with spaces between; "%n" in a word becomes a
+// number that no other run has. AT_ONCE of a command are started together and timed from the first
+// start to the last end. Prints a line for each: name, median and minimum in milliseconds, with
+// tabs between; "failed" and what it said where a run does not exit with 0. One round before the
+// counted ones warms the caches.
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -70,7 +71,8 @@ pid_t Start(const Command& command, const posix_spawn_file_actions_t* actions) {
   std::vector<std::string> words = command.words;
   std::vector<char*> argv;
   for (std::string& word : words) {
-    for (size_t at; (at = word.find("%n")) != std::string::npos;) word.replace(at, 2, std::to_string(number));
+    for (size_t at; (at = word.find("%n")) != std::string::npos;)
+      word.replace(at, 2, std::to_string(number));
     argv.push_back(word.data());
   }
   argv.push_back(nullptr);
@@ -136,7 +138,8 @@ int main(int argc, char** argv) {
       continue;
     }
     std::sort(command.times.begin(), command.times.end());
-    printf("%s\t%.3f\t%.3f\n", command.name.c_str(), command.times[command.times.size() / 2], command.times.front());
+    printf("%s\t%.3f\t%.3f\n", command.name.c_str(), command.times[command.times.size() / 2],
+           command.times.front());
   }
   return 0;
 }

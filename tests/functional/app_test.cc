@@ -27,10 +27,12 @@ TEST_F(AnyEnv, DefaultsAreThoseOfTheSpecification) {
 }
 
 TEST_F(Env, NothingOfTheHostGetsIn) {
-  Facts facts = See({}, {}, {.env = {"HOST_SECRET=1", "LD_PRELOAD=/nonexistent.so", "RKT_SECRET=2"}});
+  Facts facts =
+      See({}, {}, {.env = {"HOST_SECRET=1", "LD_PRELOAD=/nonexistent.so", "RKT_SECRET=2"}});
   EXPECT_EQ(facts["/env/AC_APP_NAME"], "judge");
   for (const std::string& name : facts.Keys("/env")) {
-    EXPECT_FALSE(StartsWith(name, "RKT_") || StartsWith(name, "LD_") || name == "HOST_SECRET") << name;
+    EXPECT_FALSE(StartsWith(name, "RKT_") || StartsWith(name, "LD_") || name == "HOST_SECRET")
+        << name;
   }
 }
 
@@ -49,7 +51,8 @@ TEST_F(AnyEnv, SetEnvBeatsTheFileAndTheImage) {
   spec.app = R"("environment":[{"name":"A","value":"image"},{"name":"B","value":"image"}])";
   std::string image = WriteImage("env.aci", spec);
   WriteFile(dir() + "/env", "# comment\n; another\n\nA=file\nB=file\nC=file\n");
-  Output output = RunOk({"--set-env-file=" + dir() + "/env", "--set-env=A=set", image, "--environment=B=flag", "--", "see"});
+  Output output = RunOk({"--set-env-file=" + dir() + "/env", "--set-env=A=set", image,
+                         "--environment=B=flag", "--", "see"});
   Facts facts = Facts::Parse(AppText(output.out));
   EXPECT_EQ(facts["/env/A"], "set");
   EXPECT_EQ(facts["/env/B"], "file");
@@ -107,7 +110,8 @@ TEST_F(AnyIdentity, SupplementaryGroups) {
 }
 
 TEST_F(AnyIdentity, NothingThatIsNoUserBecomesRoot) {
-  for (const char* user : {"nobody-knows", "-1", "4294967296", "4294967295", "99999999999999999999", "/missing", ""}) {
+  for (const char* user :
+       {"nobody-knows", "-1", "4294967296", "4294967295", "99999999999999999999", "/missing", ""}) {
     Output output = Run({JudgeAci(), std::string("--user=") + user, "--", "see"});
     EXPECT_NE(output.code, 0) << user << "\n" << output.All();
     EXPECT_TRUE(AppLines(output.out).empty()) << user << "\n" << output.All();
@@ -128,7 +132,8 @@ TEST_F(AnyIdentity, UserDatabaseOfTheImageIsReadInsideTheImage) {
 }
 
 TEST_F(AnyExec, ArgumentsArriveUnchanged) {
-  Args words = {"a b", "\"quoted\"", "it's", "$HOME", "%d", "back\\slash", "", "tab\there", "new\nline", "--", "-x"};
+  Args words = {"a b", "\"quoted\"", "it's",      "$HOME", "%d", "back\\slash",
+                "",    "tab\there",  "new\nline", "--",    "-x"};
   Output output = RunOk(Args{JudgeAci(), "--", "args"} + words);
   Facts facts = Facts::Parse(AppText(output.out));
   std::vector<std::string> seen = facts.List("");
@@ -139,10 +144,14 @@ TEST_F(AnyExec, ArgumentsArriveUnchanged) {
 }
 
 TEST_F(Exec, BareNamesAreLookedUpInThePath) {
-  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--exec=sh", "--", "-c", "echo found"}).out), Args{"found"});
-  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--exec=judge", "--environment=PATH=/x:/", "--", "say", "found"}).out),
+  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--exec=sh", "--", "-c", "echo found"}).out),
             Args{"found"});
-  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--working-dir=/bin", "--exec=./echo", "--", "found"}).out), Args{"found"});
+  EXPECT_EQ(
+      AppLines(
+          RunOk({JudgeAci(), "--exec=judge", "--environment=PATH=/x:/", "--", "say", "found"}).out),
+      Args{"found"});
+  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--working-dir=/bin", "--exec=./echo", "--", "found"}).out),
+            Args{"found"});
 }
 
 TEST_F(Exec, MissingBareNameFailsBeforeThePodStarts) {
@@ -155,7 +164,8 @@ TEST_F(Exec, MissingBareNameFailsBeforeThePodStarts) {
 TEST_F(Exec, MissingProgramIs203AndNamed) {
   Output output = Run({JudgeAci(), "--exec=/no/such/program"});
   EXPECT_EQ(output.code, 203) << output.All();
-  EXPECT_TRUE(Contains(output.out + output.err, "Error: Unable to open \"/no/such/program\"")) << output.All();
+  EXPECT_TRUE(Contains(output.out + output.err, "Error: Unable to open \"/no/such/program\""))
+      << output.All();
 }
 
 TEST_F(Exec, MissingInterpreterIsNamed) {
@@ -165,7 +175,8 @@ TEST_F(Exec, MissingInterpreterIsNamed) {
 }
 
 TEST_F(Exec, ScriptsRun) {
-  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--exec=/opt-script", "--", "one", "two"}).out), Args{"script one two"});
+  EXPECT_EQ(AppLines(RunOk({JudgeAci(), "--exec=/opt-script", "--", "one", "two"}).out),
+            Args{"script one two"});
 }
 
 TEST_F(FlyExec, MissingProgramIs254) {

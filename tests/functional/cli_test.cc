@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// The command line: what every command has in common, help, version, global flags, who may run what.
+// The command line: what every command has in common, help, version, global flags, who may run
+// what.
 
 #include <unistd.h>
 
@@ -87,7 +88,8 @@ TEST_F(Cli, DebugShowsTheTreeOfCauses) {
 TEST_F(Cli, DeprecatedFlagsWarn) {
   Output output = Rkt({"fetch", "--store-only", "example.com/unknown"});
   EXPECT_EQ(output.code, 254);
-  EXPECT_TRUE(Contains(output.err, "Flag --store-only has been deprecated, please use --pull-policy=never"))
+  EXPECT_TRUE(
+      Contains(output.err, "Flag --store-only has been deprecated, please use --pull-policy=never"))
       << output.err;
   output = Rkt({"run", "--store-only", "--no-store", "example.com/unknown"});
   EXPECT_EQ(output.code, 254);
@@ -100,8 +102,9 @@ TEST_F(Cli, EmptyDirectoriesAreRefused) {
 }
 
 TEST_F(Cli, RelativeDataDirectoryIsTakenFromTheWorkingDirectory) {
-  Output output = RunProgram({RktBinary(), "--dir=rel", "--insecure-options=image", "fetch", JudgeAci()},
-                             {.directory = dir()});
+  Output output =
+      RunProgram({RktBinary(), "--dir=rel", "--insecure-options=image", "fetch", JudgeAci()},
+                 {.directory = dir()});
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_TRUE(Exists(dir() + "/rel/cas/blob/sha512"));
 }
@@ -109,18 +112,21 @@ TEST_F(Cli, RelativeDataDirectoryIsTakenFromTheWorkingDirectory) {
 TEST_F(Cli, DataDirectoryMayBeALink) {
   MakeDirs(dir() + "/target");
   ASSERT_EQ(symlink("target", (dir() + "/link").c_str()), 0);
-  Output output = RunProgram({RktBinary(), "--dir=" + dir() + "/link", "--insecure-options=image", "prepare", JudgeAci()});
+  Output output = RunProgram(
+      {RktBinary(), "--dir=" + dir() + "/link", "--insecure-options=image", "prepare", JudgeAci()});
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_EQ(ListDir(dir() + "/target/pods/prepared").size(), 1u);
-  RunProgram({RktBinary(), "--dir=" + dir() + "/link", "gc", "--expire-prepared=0s", "--grace-period=0s"});
+  RunProgram(
+      {RktBinary(), "--dir=" + dir() + "/link", "gc", "--expire-prepared=0s", "--grace-period=0s"});
 }
 
 TEST_F(Cli, InsecureOptionsAreCheckedWithoutRegardToCase) {
   EXPECT_EQ(RunProgram({RktBinary(), "--insecure-options=IMAGE,Tls", "version"}).code, 0);
   Output output = RunProgram({RktBinary(), "--insecure-options=foo", "version"});
   EXPECT_EQ(output.code, 254);
-  EXPECT_TRUE(StartsWith(output.err,
-                         "Error: invalid argument \"foo\" for --insecure-options=foo: unknown option \"foo\""))
+  EXPECT_TRUE(StartsWith(
+      output.err,
+      "Error: invalid argument \"foo\" for --insecure-options=foo: unknown option \"foo\""))
       << output.err;
   EXPECT_EQ(RunProgram({RktBinary(), "--insecure-options=image,image", "version"}).code, 254);
 }
@@ -138,14 +144,17 @@ TEST_F(Cli, VersionHasFiveLinesThatToolsParse) {
 TEST_F(Cli, RootHelpHasItsSectionsInOrder) {
   Output output = RktOk({"help"});
   size_t at = 0;
-  for (const char* section : {"NAME:", "USAGE:", "VERSION:", "COMMANDS:", "DESCRIPTION:", "OPTIONS:"}) {
+  for (const char* section :
+       {"NAME:", "USAGE:", "VERSION:", "COMMANDS:", "DESCRIPTION:", "OPTIONS:"}) {
     size_t found = output.out.find(section, at);
     EXPECT_NE(found, std::string::npos) << section << " in\n" << output.out;
     at = found == std::string::npos ? at : found;
   }
-  for (const char* command : {"run", "prepare", "run-prepared", "list", "status", "cat-manifest", "rm", "gc", "stop",
-                              "enter", "logs", "fetch", "image list", "image gc", "version"}) {
-    EXPECT_TRUE(Contains(output.out, std::string("\t") + command) || Contains(output.out, std::string(" ") + command))
+  for (const char* command :
+       {"run", "prepare", "run-prepared", "list", "status", "cat-manifest", "rm", "gc", "stop",
+        "enter", "logs", "fetch", "image list", "image gc", "version"}) {
+    EXPECT_TRUE(Contains(output.out, std::string("\t") + command) ||
+                Contains(output.out, std::string(" ") + command))
         << command;
   }
 }
@@ -172,15 +181,16 @@ TEST_F(Cli, ExperimentsAreUnknownCommandsUnlessAskedFor) {
   for (const char* command : {"app", "attach"}) {
     Output output = Rkt({command, "list"});
     EXPECT_EQ(output.code, 254);
-    EXPECT_TRUE(Contains(output.err, std::string("unknown command \"") + command + "\"")) << output.err;
+    EXPECT_TRUE(Contains(output.err, std::string("unknown command \"") + command + "\""))
+        << output.err;
   }
 }
 
 TEST_F(Cli, CommandsThatNeedRootSaySo) {
   std::string rkt = PublicCopy();
   const std::string uuid = "6b2f1a6e-0000-4000-8000-000000000000";
-  for (const Args& args : {Args{"run", "x"}, Args{"prepare", "x"}, Args{"run-prepared", uuid}, Args{"enter", uuid},
-                           Args{"rm", uuid}, Args{"gc"}}) {
+  for (const Args& args : {Args{"run", "x"}, Args{"prepare", "x"}, Args{"run-prepared", uuid},
+                           Args{"enter", uuid}, Args{"rm", uuid}, Args{"gc"}}) {
     Output output = RunProgram(Args{rkt, "--dir=" + data()} + args, {.uid = 65534});
     EXPECT_EQ(output.code, 254) << args[0];
     EXPECT_EQ(output.err, args[0] + ": cannot run as unprivileged user\n");
@@ -192,7 +202,8 @@ TEST_F(Cli, UnprivilegedUsersFetchIntoTheirOwnDirectory) {
   MakeDirs(own);
   ASSERT_EQ(chown(own.c_str(), 65534, 65534), 0);
   std::string image = WriteImage("public.aci", ImageSpec{});
-  Output output = RunProgram({PublicCopy(), "--dir=" + own, "--insecure-options=image", "fetch", image}, {.uid = 65534});
+  Output output = RunProgram(
+      {PublicCopy(), "--dir=" + own, "--insecure-options=image", "fetch", image}, {.uid = 65534});
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_FALSE(ListDir(own + "/cas/blob/sha512").empty());
 }

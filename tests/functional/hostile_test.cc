@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Archives made by somebody who wants more than to be unpacked: the host, the store and other images stay as they are,
-// whether the import fails (then naming the entry) or succeeds.
+// Archives made by somebody who wants more than to be unpacked: the host, the store and other
+// images stay as they are, whether the import fails (then naming the entry) or succeeds.
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,36 +35,56 @@ class Hostile : public PodTest {
     EXPECT_EQ(ModeOf(dir() + "/host/file"), 0640u);
     EXPECT_EQ(ListDir(dir() + "/host"), Args{"file"});
     EXPECT_FALSE(Exists("/rkt-escaped"));
-    EXPECT_FALSE(Exists(data() + "/escaped") || Exists(data() + "/cas/escaped") || Exists(data() + "/cas/tree/escaped"));
+    EXPECT_FALSE(Exists(data() + "/escaped") || Exists(data() + "/cas/escaped") ||
+                 Exists(data() + "/cas/tree/escaped"));
     EXPECT_TRUE(Contains(RktOk({"image", "verify", victim_}).out, "successfully verified"));
     if (output.code != 0) {
       EXPECT_EQ(output.code, 254) << output.All();
-      EXPECT_EQ(Facts::Parse(RktOk({"image", "list", "--format=json"}).out).Count(""), 1u) << "nothing half imported";
+      EXPECT_EQ(Facts::Parse(RktOk({"image", "list", "--format=json"}).out).Count(""), 1u)
+          << "nothing half imported";
     }
     return output;
   }
   void Refused(const std::string& tar, const std::string& entry) {
     Output output = Import(tar);
     EXPECT_EQ(output.code, 254) << entry << "\n" << output.All();
-    EXPECT_TRUE(Contains(output.err, entry)) << "the entry is not named: " << entry << "\n" << output.err;
+    EXPECT_TRUE(Contains(output.err, entry)) << "the entry is not named: " << entry << "\n"
+                                             << output.err;
   }
   std::string victim_;
 };
 
 TEST_F(Hostile, NamesThatLeadOut) {
-  for (const char* name : {"../escaped", "rootfs/../../escaped", "rootfs/a/../../../escaped", "/rkt-escaped", "rootfs/.."}) {
+  for (const char* name : {"../escaped", "rootfs/../../escaped", "rootfs/a/../../../escaped",
+                           "/rkt-escaped", "rootfs/.."}) {
     Import(Start().File(name, "x").Finish());
   }
   Refused(Start().File("rootfs/../../../../escaped-here", "x").Finish(), "escaped-here");
 }
 
 TEST_F(Hostile, WritingThroughALink) {
-  Import(Start().Symlink("rootfs/out", dir() + "/host").File("rootfs/out/file", "overwritten\n").Finish());
-  Import(Start().Symlink("rootfs/out", "../../../../../../../.." + dir() + "/host").File("rootfs/out/new", "x").Finish());
-  Import(Start().Symlink("rootfs/file", dir() + "/host/file").File("rootfs/file", "overwritten\n").Finish());
-  Import(Start().Symlink("rootfs/up", "..").File("rootfs/up/up", "x").File("rootfs/up/manifest", "x").Finish());
-  Import(Tar().File("manifest", ManifestJson({.name = "example.com/hostile"})).Symlink("rootfs", dir() + "/host")
-             .File("rootfs/file", "overwritten\n").Finish());
+  Import(Start()
+             .Symlink("rootfs/out", dir() + "/host")
+             .File("rootfs/out/file", "overwritten\n")
+             .Finish());
+  Import(Start()
+             .Symlink("rootfs/out", "../../../../../../../.." + dir() + "/host")
+             .File("rootfs/out/new", "x")
+             .Finish());
+  Import(Start()
+             .Symlink("rootfs/file", dir() + "/host/file")
+             .File("rootfs/file", "overwritten\n")
+             .Finish());
+  Import(Start()
+             .Symlink("rootfs/up", "..")
+             .File("rootfs/up/up", "x")
+             .File("rootfs/up/manifest", "x")
+             .Finish());
+  Import(Tar()
+             .File("manifest", ManifestJson({.name = "example.com/hostile"}))
+             .Symlink("rootfs", dir() + "/host")
+             .File("rootfs/file", "overwritten\n")
+             .Finish());
 }
 
 TEST_F(Hostile, ModesAndOwnersThroughALink) {
@@ -82,9 +102,14 @@ TEST_F(Hostile, HardLinksToFilesOfTheHost) {
   std::string file = dir() + "/host/file";
   Import(Start().HardLink("rootfs/link", file).File("rootfs/link", "overwritten\n").Finish());
   Import(Start().HardLink("rootfs/link", "../../../../../../../.." + file).Finish());
-  Import(Start().Symlink("rootfs/s", file).HardLink("rootfs/link", "rootfs/s").File("rootfs/link", "x").Finish());
+  Import(Start()
+             .Symlink("rootfs/s", file)
+             .HardLink("rootfs/link", "rootfs/s")
+             .File("rootfs/link", "x")
+             .Finish());
   Import(Start().HardLink("rootfs/self", "rootfs/self").Finish());
-  Refused(Start().HardLink("rootfs/early", "rootfs/later").File("rootfs/later", "x").Finish(), "rootfs/early");
+  Refused(Start().HardLink("rootfs/early", "rootfs/later").File("rootfs/later", "x").Finish(),
+          "rootfs/early");
   struct stat st;
   ASSERT_EQ(lstat(file.c_str(), &st), 0);
   EXPECT_EQ(st.st_nlink, 1u);
@@ -100,14 +125,19 @@ TEST_F(Hostile, OddNames) {
   for (int i = 0; i < 3000; i++) deep += "/d";
   Import(Start().File(deep, "x").Finish());
   Output output = Import(Start().File("rootfs/\x1b[31mred/..", "x").Finish());
-  EXPECT_FALSE(Contains(output.err, "\x1b[31m")) << "terminal escapes of an archive are not printed";
+  EXPECT_FALSE(Contains(output.err, "\x1b[31m"))
+      << "terminal escapes of an archive are not printed";
 }
 
 TEST_F(Hostile, ManifestInOddShapes) {
   const std::string good = ManifestJson({.name = "example.com/hostile"});
   Import(Tar().Dir("rootfs").Symlink("manifest", dir() + "/host/file").Finish());
   Import(Tar().Dir("rootfs").Dir("manifest").Finish());
-  Import(Tar().File("manifest", good).File("manifest", ManifestJson({.name = "example.com/other"})).Dir("rootfs").Finish());
+  Import(Tar()
+             .File("manifest", good)
+             .File("manifest", ManifestJson({.name = "example.com/other"}))
+             .Dir("rootfs")
+             .Finish());
   Import(Tar().Dir("rootfs").File("rootfs/x", "x").File("manifest", good).Finish());
   Import(Tar().File("manifest", std::string(80 << 20, ' ')).Dir("rootfs").Finish());
   Import(Tar().File("manifest", std::string(1 << 20, '[')).Dir("rootfs").Finish());
@@ -124,7 +154,11 @@ TEST_F(Hostile, TruncatedAndLyingArchives) {
   Import(Start().Add({.name = "rootfs/a", .content = "x", .size = 1L << 32}).Finish());
   std::string tar = WriteImage("cut.tar", JudgeTar());
   for (const char* tool : {"gzip -1", "bzip2 -1", "xz -0", "zstd -q -1"}) {
-    ASSERT_EQ(RunProgram({"sh", "-c", std::string(tool) + " < " + tar + " | head -c 200000 > " + dir() + "/cut"}).code, 0);
+    ASSERT_EQ(
+        RunProgram(
+            {"sh", "-c", std::string(tool) + " < " + tar + " | head -c 200000 > " + dir() + "/cut"})
+            .code,
+        0);
     Output output = Import(ReadFile(dir() + "/cut"));
     EXPECT_EQ(output.code, 254) << tool << "\n" << output.All();
   }
@@ -135,7 +169,9 @@ TEST_F(Hostile, TruncatedAndLyingArchives) {
 
 TEST_F(Hostile, AbsurdExtendedHeaders) {
   Tar tar = Start();
-  tar.Add({.name = "rootfs/a", .content = "x", .pax = {{"SCHILY.xattr.user.big", std::string(70000, 'x')}}});
+  tar.Add({.name = "rootfs/a",
+           .content = "x",
+           .pax = {{"SCHILY.xattr.user.big", std::string(70000, 'x')}}});
   Import(tar.Finish());
   tar = Start();
   tar.Add({.name = "rootfs/a", .content = "x", .pax = {{"path", "../../../../escaped"}}});
@@ -153,7 +189,11 @@ TEST_F(Hostile, BombNeedsNoMemory) {
   // Half a gigabyte of zeros in half a megabyte.
   std::string bomb = dir() + "/bomb.aci";
   WriteImage("head", Start().Add({.name = "rootfs/zeros", .size = 1L << 29}).Finish());
-  ASSERT_EQ(RunProgram({"sh", "-c", "(head -c -1024 " + dir() + "/head; head -c 536871936 /dev/zero) | gzip -1 > " + bomb}).code, 0);
+  ASSERT_EQ(RunProgram({"sh", "-c",
+                        "(head -c -1024 " + dir() +
+                            "/head; head -c 536871936 /dev/zero) | gzip -1 > " + bomb})
+                .code,
+            0);
   Output output = Rkt({"fetch", bomb});
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_LT(output.max_rss_kb, 64 << 10);
@@ -167,8 +207,10 @@ TEST_F(Hostile, PrivilegesInTheArchiveStayInTheStore) {
   // Other users cannot walk there.
   Options nobody;
   nobody.uid = 65534;
-  EXPECT_NE(RunProgram({"/bin/busybox", "find", data() + "/cas/tree", "-name", "suid"}, nobody).code, 0);
-  EXPECT_EQ(RunProgram({"/bin/busybox", "find", data() + "/cas/tree", "-name", "suid"}, nobody).out, "");
+  EXPECT_NE(
+      RunProgram({"/bin/busybox", "find", data() + "/cas/tree", "-name", "suid"}, nobody).code, 0);
+  EXPECT_EQ(RunProgram({"/bin/busybox", "find", data() + "/cas/tree", "-name", "suid"}, nobody).out,
+            "");
 }
 
 TEST_F(Hostile, ImportsOfOneImageAtOnceAgree) {

@@ -40,12 +40,17 @@ TEST_F(Fetching, IdIsTheHashOfTheUncompressedTarWhateverTheCompression) {
       {"gzip", "gzip -1"}, {"bzip2", "bzip2 -1"}, {"xz", "xz -0"}, {"zstd", "zstd -q -1"}};
   for (const auto& [name, command] : tools) {
     std::string file = dir() + "/" + name + ".aci";
-    ASSERT_EQ(RunProgram({"sh", "-c", std::string(command) + " < " + tar + " > " + file}).code, 0) << name;
+    ASSERT_EQ(RunProgram({"sh", "-c", std::string(command) + " < " + tar + " > " + file}).code, 0)
+        << name;
     RktOk({"image", "rm", key});
     EXPECT_EQ(Fetch(file), id) << name;
   }
   std::string two = dir() + "/members.aci";
-  ASSERT_EQ(RunProgram({"sh", "-c", "(head -c 100000 " + tar + " | gzip; tail -c +100001 " + tar + " | gzip) > " + two}).code, 0);
+  ASSERT_EQ(RunProgram({"sh", "-c",
+                        "(head -c 100000 " + tar + " | gzip; tail -c +100001 " + tar +
+                            " | gzip) > " + two})
+                .code,
+            0);
   EXPECT_EQ(Fetch(two), id) << "gzip of two members";
 }
 
@@ -65,12 +70,14 @@ TEST_F(Fetching, KindsOfReferencesToFiles) {
   EXPECT_EQ(Trim(RktOk({"fetch", "--full", "file://" + image}).out), id);
   EXPECT_EQ(Trim(RktOk({"image", "fetch", "--full", image}).out), id);
   std::string escaped;
-  for (char c : "file://" + image) escaped += c == '/' ? "%2F" : c == ':' ? "%3A" : std::string(1, c);
+  for (char c : "file://" + image)
+    escaped += c == '/' ? "%2F" : c == ':' ? "%3A" : std::string(1, c);
   EXPECT_EQ(Trim(RktOk({"fetch", "--full", "cimd:aci-archive:v=0:" + escaped}).out), id);
   WriteFile(dir() + "/noext", ReadFile(image));
   Output output = Rkt({"fetch", dir() + "/noext"});
   EXPECT_EQ(output.code, 254);
-  EXPECT_TRUE(Contains(output.err, "invalid image string \"file://" + dir() + "/noext\"")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "invalid image string \"file://" + dir() + "/noext\""))
+      << output.err;
 }
 
 TEST_F(Fetching, ImageIsRenderedAtOnce) {
@@ -113,8 +120,14 @@ TEST_F(Fetching, WhatIsNoImageIsRefused) {
   Refused(WithManifest(R"({"acKind":"PodManifest","acVersion":"0.8.11","name":"a"})"), "");
   Refused(WithManifest(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"UPPER"})"), "");
   Refused(WithManifest(R"({"acKind":"ImageManifest","acVersion":"x","name":"a"})"), "");
-  Refused(WithManifest(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a","labels":[{"name":"name","value":"b"}]})"), "");
-  Refused(WithManifest(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a","app":{"exec":["/x"],"group":"0"}})"), "");
+  Refused(
+      WithManifest(
+          R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a","labels":[{"name":"name","value":"b"}]})"),
+      "");
+  Refused(
+      WithManifest(
+          R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"a","app":{"exec":["/x"],"group":"0"}})"),
+      "");
 }
 
 TEST_F(Fetching, UnknownMembersOfManifestsAreNoError) {
@@ -127,13 +140,19 @@ TEST_F(Fetching, DependenciesAreRenderedBelow) {
   Tar lower;
   ImageSpec base;
   base.name = "example.com/base";
-  lower.File("manifest", ManifestJson(base)).Dir("rootfs").File("rootfs/low", "low\n").File("rootfs/both", "low\n");
+  lower.File("manifest", ManifestJson(base))
+      .Dir("rootfs")
+      .File("rootfs/low", "low\n")
+      .File("rootfs/both", "low\n");
   std::string base_file = WriteImage("base.aci", lower.Finish());
   Tar upper;
   ImageSpec top;
   top.name = "example.com/top";
   top.dependencies = R"([{"imageName":"example.com/base"}])";
-  upper.File("manifest", ManifestJson(top)).Dir("rootfs").HostFile("rootfs/judge", RKT_JUDGE).File("rootfs/both", "top\n");
+  upper.File("manifest", ManifestJson(top))
+      .Dir("rootfs")
+      .HostFile("rootfs/judge", RKT_JUDGE)
+      .File("rootfs/both", "top\n");
   std::string top_file = WriteImage("top.aci", upper.Finish());
   Fetch(base_file);
   std::string id = Trim(RktOk({"fetch", "--full", "--pull-policy=new", top_file}).out);
@@ -149,7 +168,8 @@ TEST_F(Fetching, CycleOfDependenciesEnds) {
   ImageSpec spec;
   spec.name = "example.com/self";
   spec.dependencies = R"([{"imageName":"example.com/self"}])";
-  Output output = Rkt({"fetch", "--pull-policy=new", WriteImage("self.aci", spec)}, {.timeout = 20});
+  Output output =
+      Rkt({"fetch", "--pull-policy=new", WriteImage("self.aci", spec)}, {.timeout = 20});
   EXPECT_FALSE(output.timed_out);
   EXPECT_EQ(output.code, 254) << output.All();
 }
@@ -173,10 +193,12 @@ TEST_F(Images, ListSortsAndSelects) {
   for (const char* name : {"example.com/b", "example.com/a", "example.com/c"}) {
     ImageSpec spec;
     spec.name = name;
-    Fetch(WriteImage(std::string(name + 12) + ".aci", Tar().File("manifest", ManifestJson(spec)).Dir("rootfs").Finish()));
+    Fetch(WriteImage(std::string(name + 12) + ".aci",
+                     Tar().File("manifest", ManifestJson(spec)).Dir("rootfs").Finish()));
   }
-  EXPECT_EQ(RktOk({"image", "list", "--no-legend", "--fields=name", "--sort=name", "--order=desc"}).out,
-            "example.com/c:1.0.0\nexample.com/b:1.0.0\nexample.com/a:1.0.0\n");
+  EXPECT_EQ(
+      RktOk({"image", "list", "--no-legend", "--fields=name", "--sort=name", "--order=desc"}).out,
+      "example.com/c:1.0.0\nexample.com/b:1.0.0\nexample.com/a:1.0.0\n");
   EXPECT_EQ(RktOk({"image", "list", "--no-legend", "--fields=name"}).out,
             "example.com/b:1.0.0\nexample.com/a:1.0.0\nexample.com/c:1.0.0\n");
   EXPECT_TRUE(StartsWith(RktOk({"image", "list", "--fields=size,id"}).out, "SIZE"));
@@ -209,8 +231,10 @@ TEST_F(Images, NewestOfSeveralIsTaken) {
   ImageSpec old, newer;
   newer.version = "2.0.0";
   Fetch(WriteImage("new.aci", Tar().File("manifest", ManifestJson(newer)).Dir("rootfs").Finish()));
-  std::string id = Fetch(WriteImage("old.aci", Tar().File("manifest", ManifestJson(old)).Dir("rootfs").Finish()));
-  EXPECT_TRUE(Contains(RktOk({"image", "cat-manifest", "example.com/judge"}).out, "\"1.0.0\"")) << "imported last";
+  std::string id = Fetch(
+      WriteImage("old.aci", Tar().File("manifest", ManifestJson(old)).Dir("rootfs").Finish()));
+  EXPECT_TRUE(Contains(RktOk({"image", "cat-manifest", "example.com/judge"}).out, "\"1.0.0\""))
+      << "imported last";
 }
 
 TEST_F(Images, ExportGivesTheTarBack) {
@@ -227,8 +251,12 @@ TEST_F(Images, ExportGivesTheTarBack) {
 
 TEST_F(Images, ExtractAndRender) {
   Tar tar;
-  tar.File("manifest", ManifestJson({})).Dir("rootfs").File("rootfs/one", "text\n").HardLink("rootfs/two", "rootfs/one");
-  tar.Add({.name = "rootfs/pipe", .type = '6'}).Add({.name = "rootfs/node", .type = '3', .major = 1, .minor = 3});
+  tar.File("manifest", ManifestJson({}))
+      .Dir("rootfs")
+      .File("rootfs/one", "text\n")
+      .HardLink("rootfs/two", "rootfs/one");
+  tar.Add({.name = "rootfs/pipe", .type = '6'})
+      .Add({.name = "rootfs/node", .type = '3', .major = 1, .minor = 3});
   std::string id = Fetch(WriteImage("links.aci", tar.Finish()));
   RktOk({"image", "extract", id, dir() + "/whole"});
   EXPECT_EQ(ListDir(dir() + "/whole"), (Args{"manifest", "rootfs"}));
@@ -248,7 +276,8 @@ TEST_F(Images, ExtractAndRender) {
 TEST_F(Images, RmSaysWhatItDid) {
   std::string id = Fetch(JudgeAci());
   Output output = Rkt({"image", "rm", id, "sha512-ffffffffffffffff"});
-  EXPECT_TRUE(Contains(output.out, "successfully removed aci for image: \"" + id + "\"")) << output.All();
+  EXPECT_TRUE(Contains(output.out, "successfully removed aci for image: \"" + id + "\""))
+      << output.All();
   EXPECT_TRUE(Contains(output.err, "1 image(s) successfully removed")) << output.All();
   output = Rkt({"image", "rm", "example.com/unknown"});
   EXPECT_EQ(output.code, 0) << output.All();
@@ -258,11 +287,13 @@ TEST_F(Images, RmSaysWhatItDid) {
 TEST_F(Images, VerifyFindsAndRepairsDamage) {
   std::string id = Fetch(JudgeAci());
   Output output = RktOk({"image", "verify", id});
-  EXPECT_EQ(output.out, "successfully verified checksum for image: \"" + id + "\" (\"" + id + "\")\n");
+  EXPECT_EQ(output.out,
+            "successfully verified checksum for image: \"" + id + "\" (\"" + id + "\")\n");
   std::string tree = data() + "/cas/tree/" + ListDir(data() + "/cas/tree").at(0);
   WriteFile(tree + "/rootfs/owned", "changed\n");
   output = RktOk({"image", "verify", id});
-  EXPECT_TRUE(Contains(output.out, "tree cache verification failed for image " + id)) << output.All();
+  EXPECT_TRUE(Contains(output.out, "tree cache verification failed for image " + id))
+      << output.All();
   EXPECT_TRUE(Contains(output.out, "rebuilding...")) << output.All();
   EXPECT_EQ(ReadFile(tree + "/rootfs/owned"), "by somebody\n");
   EXPECT_TRUE(Contains(RktOk({"image", "verify", id}).out, "successfully verified"));
@@ -297,7 +328,9 @@ TEST_F(Images, GcKeepsWhatPodsUse) {
 
 TEST_F(Images, LastUseIsThatOfTheBlob) {
   std::string id = Fetch(JudgeAci());
-  auto used = [&] { return Facts::Parse(RktOk({"image", "list", "--format=json"}).out)["/0/last_used_time"]; };
+  auto used = [&] {
+    return Facts::Parse(RktOk({"image", "list", "--format=json"}).out)["/0/last_used_time"];
+  };
   std::string first = used();
   SleepFor(0.02);
   RktOk({"image", "cat-manifest", id});

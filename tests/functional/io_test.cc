@@ -40,7 +40,8 @@ TEST_F(Io, LinesWrittenRightBeforeTheEndAreNotLost) {
     for (const std::string& app : {std::string("a"), std::string("b")}) {
       std::vector<std::string> lines = AppLines(app == "a" ? output.out : output.err, app);
       ASSERT_EQ(lines.size(), 10000u) << app;
-      for (size_t i = 0; i < lines.size(); i++) ASSERT_EQ(lines[i], "line " + std::to_string(i + 1));
+      for (size_t i = 0; i < lines.size(); i++)
+        ASSERT_EQ(lines[i], "line " + std::to_string(i + 1));
     }
     std::string uuid = PodsIn("run").at(0);
     std::string logs = RktOk({"logs", "--app=a", uuid}).out;
@@ -121,7 +122,8 @@ TEST_F(Interactive, WindowSizeFollows) {
 }
 
 TEST_F(Interactive, ThreeEscapesEndThePod) {
-  Terminal terminal(RktArgs(RunArgs({"--interactive", JudgeAci(), "--", "ignore-term", "100"})), {});
+  Terminal terminal(RktArgs(RunArgs({"--interactive", JudgeAci(), "--", "ignore-term", "100"})),
+                    {});
   ASSERT_TRUE(terminal.Expect("ignoring TERM")) << terminal.screen();
   double start = Now();
   terminal.Type("\x1d\x1d\x1d");
@@ -143,7 +145,8 @@ TEST_F(Interactive, TwoEscapesDoNot) {
 }
 
 TEST_F(Interactive, WorksWithoutATerminal) {
-  Output output = Run({"--interactive", JudgeAci(), "--", "cat"}, {.input = "from a pipe\n", .timeout = 20});
+  Output output =
+      Run({"--interactive", JudgeAci(), "--", "cat"}, {.input = "from a pipe\n", .timeout = 20});
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_TRUE(Contains(output.out, "from a pipe")) << output.All();
 }
@@ -176,7 +179,8 @@ TEST_F(EnterPod, CommandRunsInsideAndItsExitCodeIsPassed) {
   EXPECT_EQ(facts["/env/OWN"], "value");
   EXPECT_EQ(facts["/env/TERM"], "linux");
   EXPECT_FALSE(facts.Has("/env/HOST"));
-  for (const std::string& fd : facts.Keys("/fds")) EXPECT_LE(std::stoi(fd), 2) << facts["/fds/" + fd];
+  for (const std::string& fd : facts.Keys("/fds"))
+    EXPECT_LE(std::stoi(fd), 2) << facts["/fds/" + fd];
 }
 
 TEST_F(EnterPod, FailuresHaveTheirCodes) {
@@ -188,7 +192,8 @@ TEST_F(EnterPod, FailuresHaveTheirCodes) {
   std::string prepared = Prepare({JudgeAci()});
   output = Rkt({"enter", prepared, "/bin/true"});
   EXPECT_EQ(output.code, 254);
-  EXPECT_TRUE(Contains(output.err, "pod \"" + prepared + "\" isn't currently running")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "pod \"" + prepared + "\" isn't currently running"))
+      << output.err;
 }
 
 TEST_F(EnterPod, PodOfSeveralAppsNeedsAChoice) {
@@ -234,7 +239,8 @@ TEST_F(Logs, FilesHaveTheFormatOfCri) {
 }
 
 TEST_F(Logs, FollowingEndsWithThePod) {
-  RunningPod pod = Start({JudgeAci(), "--exec=/bin/sh", "--", "-c", "echo first; sleep 1; echo last"}, "first");
+  RunningPod pod =
+      Start({JudgeAci(), "--exec=/bin/sh", "--", "-c", "echo first; sleep 1; echo last"}, "first");
   Output output = RktOk({"logs", "-f", pod.uuid}, {.timeout = 20});
   EXPECT_TRUE(Contains(output.out, "first") && Contains(output.out, "last")) << output.out;
   pod.rkt->Wait();

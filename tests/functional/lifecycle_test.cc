@@ -157,7 +157,8 @@ TEST_F(Lifecycle, StoppingWhatDoesNotRun) {
   std::string uuid = PodsIn("run").at(0);
   output = Rkt({"stop", uuid});
   EXPECT_EQ(output.code, 0);
-  EXPECT_TRUE(Contains(output.out + output.err, "pod \"" + uuid + "\" is already stopped")) << output.All();
+  EXPECT_TRUE(Contains(output.out + output.err, "pod \"" + uuid + "\" is already stopped"))
+      << output.All();
 }
 
 TEST_F(Lifecycle, UuidFilesOfStopAndStatus) {
@@ -187,7 +188,8 @@ TEST_F(Pods, UuidsMayBeShortened) {
   Output output = Rkt({"status", "zzzz"});
   EXPECT_EQ(output.code, 254);
   EXPECT_TRUE(Contains(output.err, "no matches found for \"zzzz\"")) << output.err;
-  for (const char* twin : {"abcdef00-0000-4000-8000-000000000001", "abcdef00-0000-4000-8000-000000000002"}) {
+  for (const char* twin :
+       {"abcdef00-0000-4000-8000-000000000001", "abcdef00-0000-4000-8000-000000000002"}) {
     MakeDirs(data() + "/pods/prepared/" + twin);
   }
   output = Rkt({"status", "abcdef"});
@@ -202,7 +204,8 @@ TEST_F(Pods, StateIsDirectoryAndLock) {
       {"prepare", "10000000-0000-4000-8000-000000000001", "preparing", "aborted prepare"},
       {"prepared", "10000000-0000-4000-8000-000000000002", "prepared", "prepared"},
       {"run", "10000000-0000-4000-8000-000000000003", "running", "exited"},
-      {"exited-garbage", "10000000-0000-4000-8000-000000000004", "exited deleting", "exited garbage"},
+      {"exited-garbage", "10000000-0000-4000-8000-000000000004", "exited deleting",
+       "exited garbage"},
   };
   std::string uuid = Prepare({JudgeAci()});
   std::string manifest = ReadFile(PodDir(uuid) + "/pod");
@@ -227,7 +230,9 @@ TEST_F(Pods, ListShowsAPodsAppsInRows) {
   std::vector<std::string> lines = Lines(RktOk({"list"}).out);
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_TRUE(StartsWith(lines[0], "UUID\t\tAPP\tIMAGE NAME\t\t")) << lines[0];
-  EXPECT_TRUE(StartsWith(lines[1], uuid.substr(0, 8) + "\tone\texample.com/judge:1.0.0\tprepared\t")) << lines[1];
+  EXPECT_TRUE(
+      StartsWith(lines[1], uuid.substr(0, 8) + "\tone\texample.com/judge:1.0.0\tprepared\t"))
+      << lines[1];
   EXPECT_TRUE(StartsWith(lines[2], "\t\ttwo\texample.com/judge:1.0.0\t")) << lines[2];
   std::string full = RktOk({"list", "--full"}).out;
   EXPECT_TRUE(Contains(full, "IMAGE ID")) << full;
@@ -272,7 +277,8 @@ TEST_F(Pods, WaitingForTheEnd) {
   RunningPod pod = Start({JudgeAci(), "--", "exit", "6", "0.8"});
   Output timeout = Rkt({"status", "--wait=100ms", pod.uuid});
   EXPECT_EQ(timeout.code, 254);
-  EXPECT_TRUE(Contains(timeout.err, "error waiting for pod to finish: context deadline exceeded")) << timeout.err;
+  EXPECT_TRUE(Contains(timeout.err, "error waiting for pod to finish: context deadline exceeded"))
+      << timeout.err;
   Output status = RktOk({"status", "--wait", pod.uuid}, {.timeout = 20});
   EXPECT_TRUE(Contains(status.out, "app-judge=6")) << status.out;
   pod.rkt->Wait();
@@ -308,7 +314,9 @@ TEST_F(Pods, GcWorksInTwoPhases) {
   EXPECT_TRUE(Contains(first.err, "gc: moving pod \"" + uuid + "\" to garbage")) << first.err;
   EXPECT_EQ(PodsIn("exited-garbage"), Args{uuid});
   Output second = RktOk({"gc"});
-  EXPECT_TRUE(Contains(second.err, "pod \"" + uuid + "\" not removed: still within grace period (30m0s)")) << second.err;
+  EXPECT_TRUE(
+      Contains(second.err, "pod \"" + uuid + "\" not removed: still within grace period (30m0s)"))
+      << second.err;
   Output third = RktOk({"gc", "--grace-period=0s"});
   EXPECT_TRUE(Contains(third.out, "Garbage collecting pod \"" + uuid + "\"")) << third.out;
   EXPECT_TRUE(PodsIn("exited-garbage").empty());

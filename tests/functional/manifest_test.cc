@@ -25,7 +25,8 @@ class Manifest : public PodTest {
 };
 
 TEST_F(Manifest, ArgumentsBelongToTheImageBeforeThem) {
-  Facts pod = Of({JudgeAci(), "--name=a", "--", "x", "-y", "--z", "---", JudgeAci(), "--name=b", "--", "w"});
+  Facts pod = Of(
+      {JudgeAci(), "--name=a", "--", "x", "-y", "--z", "---", JudgeAci(), "--name=b", "--", "w"});
   ASSERT_EQ(pod.Count("/apps"), 2u);
   EXPECT_EQ(pod["/apps/0/name"], "a");
   EXPECT_EQ(pod.List("/apps/0/app/exec"), (Args{"/judge", "x", "-y", "--z"}));
@@ -34,7 +35,8 @@ TEST_F(Manifest, ArgumentsBelongToTheImageBeforeThem) {
 }
 
 TEST_F(Manifest, SecondGroupOfArgumentsIsRefused) {
-  Refused({JudgeAci(), "--", "a", "---", "--", "b"}, "only one set of app arguments allowed per image");
+  Refused({JudgeAci(), "--", "a", "---", "--", "b"},
+          "only one set of app arguments allowed per image");
 }
 
 TEST_F(Manifest, BareSeparatorBetweenImagesIsIgnored) {
@@ -63,7 +65,8 @@ TEST_F(Manifest, ExecOverridesAndIsGivenOnce) {
 }
 
 TEST_F(Manifest, DanglingMountPointIsNamed) {
-  Refused({"--mount", "volume=x,target=/f", JudgeAci()}, "dangling mount point \"/f\": volume \"x\" not found");
+  Refused({"--mount", "volume=x,target=/f", JudgeAci()},
+          "dangling mount point \"/f\": volume \"x\" not found");
 }
 
 TEST_F(Manifest, NameOfTheAppComesFromTheImage) {
@@ -81,10 +84,12 @@ TEST_F(Manifest, TwoAppsOfOneNameAreRefused) {
 TEST_F(Manifest, HeaderAndAnnotationsAreRkts) {
   std::string uuid = Prepare({JudgeAci()});
   std::string bytes = ReadFile(PodDir(uuid) + "/pod");
-  EXPECT_TRUE(StartsWith(bytes, R"({"acVersion":"2.0.0","acKind":"PodManifest","apps":[{"name":"judge","image":)"))
+  EXPECT_TRUE(StartsWith(
+      bytes, R"({"acVersion":"2.0.0","acKind":"PodManifest","apps":[{"name":"judge","image":)"))
       << bytes;
   EXPECT_TRUE(Contains(bytes, R"("volumes":null,"isolators":null,)")) << bytes;
-  EXPECT_TRUE(Contains(bytes, R"({"name":"coreos.com/rkt/stage1/mutable","value":"false"})")) << bytes;
+  EXPECT_TRUE(Contains(bytes, R"({"name":"coreos.com/rkt/stage1/mutable","value":"false"})"))
+      << bytes;
   EXPECT_EQ(ModeOf(PodDir(uuid) + "/pod"), 0640u);
 }
 
@@ -101,7 +106,8 @@ TEST_F(Manifest, ImageWithoutAppNeedsExec) {
 }
 
 TEST_F(Manifest, AnnotationsAndUserDataOfAnApp) {
-  Facts pod = Of({JudgeAci(), "--annotation=example.com/a=b", "--user-annotation=ua=1", "--user-label=ul=2"});
+  Facts pod = Of(
+      {JudgeAci(), "--annotation=example.com/a=b", "--user-annotation=ua=1", "--user-label=ul=2"});
   EXPECT_EQ(pod["/apps/0/annotations/0/name"], "example.com/a");
   EXPECT_EQ(pod["/apps/0/annotations/0/value"], "b");
   EXPECT_EQ(pod["/apps/0/app/userAnnotations/ua"], "1");
@@ -109,8 +115,9 @@ TEST_F(Manifest, AnnotationsAndUserDataOfAnApp) {
 }
 
 TEST_F(Manifest, OverridesOfAnAppEndUpInIt) {
-  Facts pod = Of({JudgeAci(), "--working-dir=/tmp", "--readonly-rootfs=true", "--user=7", "--group=8",
-                  "--supplementary-gids=9,10", "--memory=64M", "--cpu=500m", "--name=other"});
+  Facts pod =
+      Of({JudgeAci(), "--working-dir=/tmp", "--readonly-rootfs=true", "--user=7", "--group=8",
+          "--supplementary-gids=9,10", "--memory=64M", "--cpu=500m", "--name=other"});
   EXPECT_EQ(pod["/apps/0/name"], "other");
   EXPECT_EQ(pod["/apps/0/readOnlyRootFS"], "true");
   EXPECT_EQ(pod["/apps/0/app/workingDirectory"], "/tmp");
@@ -130,20 +137,24 @@ TEST_F(Manifest, BadValuesOfFlagsAreRefused) {
   Refused({JudgeAci(), "--caps-retain=CAP_CHOWN", "--caps-remove=CAP_KILL"},
           "cannot use both --caps-retain and --caps-remove");
   Refused({JudgeAci(), "--seccomp=mode=foo,chmod"}, "invalid seccomp mode command-line override");
-  Refused({JudgeAci(), "--seccomp=mode=retain,bogus=1,chmod"}, "invalid seccomp command-line override");
+  Refused({JudgeAci(), "--seccomp=mode=retain,bogus=1,chmod"},
+          "invalid seccomp command-line override");
   Refused({JudgeAci(), "--seccomp=mode=retain"}, "set must be non-empty");
   Refused({JudgeAci(), "--seccomp=mode=retain,errno=eperm,chmod"}, "");
   Refused({JudgeAci(), "--working-dir=relative"}, "");
 }
 
 TEST_F(Manifest, VolumesAreReadStrictly) {
-  for (const char* volume : {"v,kind=host", "v,kind=host,source=relative", "v,kind=empty,source=/x", "v,kind=bogus",
-                             "v,kind=host,source=/tmp,mode=0700", "v,kind=host,source=/tmp,colour=red"}) {
+  for (const char* volume :
+       {"v,kind=host", "v,kind=host,source=relative", "v,kind=empty,source=/x", "v,kind=bogus",
+        "v,kind=host,source=/tmp,mode=0700", "v,kind=host,source=/tmp,colour=red"}) {
     Output output = Rkt(PrepareArgs({"--volume", volume, JudgeAci()}));
     EXPECT_EQ(output.code, 254) << volume << "\n" << output.All();
   }
-  Refused({"--volume=v,kind=empty", "--volume=v,kind=empty", JudgeAci()}, "duplicate volume name \"v\"");
-  Facts pod = Of({"--volume=v,kind=empty,mode=0700,uid=5,gid=6", "--mount=volume=v,target=/v", JudgeAci()});
+  Refused({"--volume=v,kind=empty", "--volume=v,kind=empty", JudgeAci()},
+          "duplicate volume name \"v\"");
+  Facts pod =
+      Of({"--volume=v,kind=empty,mode=0700,uid=5,gid=6", "--mount=volume=v,target=/v", JudgeAci()});
   EXPECT_EQ(pod["/volumes/0/kind"], "empty");
   EXPECT_EQ(pod["/volumes/0/mode"], "0700");
   EXPECT_EQ(pod["/apps/0/mounts/0/path"], "/v");
@@ -162,10 +173,12 @@ TEST_F(Manifest, ManifestOfOnePodMakesAnother) {
 TEST_F(Manifest, GivenManifestConflictsWithFlagsThatWouldChangeIt) {
   std::string file = dir() + "/pod.json";
   WriteFile(file, R"({"acVersion":"0.8.11","acKind":"PodManifest","apps":[]})");
-  for (const Args& flag : {Args{"--set-env=a=b"}, Args{"--inherit-env"}, Args{"--volume=v,kind=empty"}, Args{JudgeAci()}}) {
+  for (const Args& flag : {Args{"--set-env=a=b"}, Args{"--inherit-env"},
+                           Args{"--volume=v,kind=empty"}, Args{JudgeAci()}}) {
     Output output = Rkt(PrepareArgs(Args{"--pod-manifest=" + file} + flag));
     EXPECT_EQ(output.code, 254) << output.All();
-    EXPECT_TRUE(Contains(output.err, "conflicting flags set with --pod-manifest (see --help)")) << output.err;
+    EXPECT_TRUE(Contains(output.err, "conflicting flags set with --pod-manifest (see --help)"))
+        << output.err;
   }
 }
 

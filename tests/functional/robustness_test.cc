@@ -42,7 +42,9 @@ TEST_F(Robustness, KilledAtAHundredMomentsEverythingComesBack) {
   double prepare_time = RktOk({"prepare", id}).seconds;
   double run_time = RunOk({id, "--", "exit", "0", "0.01"}).seconds;
   double gc_time = RktOk({"gc", "--grace-period=0s"}).seconds;
-  auto moment = [&](double length) { return std::uniform_real_distribution<double>(0, length * 1.2)(random); };
+  auto moment = [&](double length) {
+    return std::uniform_real_distribution<double>(0, length * 1.2)(random);
+  };
   for (int round = 0; round < 25; round++) {
     SCOPED_TRACE("round " + std::to_string(round));
     if (round % 5 == 0) {
@@ -78,7 +80,8 @@ TEST_F(Robustness, KilledAtAHundredMomentsEverythingComesBack) {
     }
     EXPECT_EQ(RunOk({id, "--", "exit", "0"}).code, 0);
     CollectAll();
-    for (const char* stage : {"embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"}) {
+    for (const char* stage :
+         {"embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"}) {
       EXPECT_TRUE(PodsIn(stage).empty()) << stage << ": " << PodsIn(stage).at(0);
     }
     if (HasFailure()) break;
@@ -91,7 +94,8 @@ TEST_F(AnyMany, FiftyPodsAtOnce) {
   CollectAll();
   double start = Now();
   std::vector<Background> pods;
-  for (int i = 0; i < 50; i++) pods.push_back(StartRkt(RunArgs({"example.com/judge", "--", "exit", std::to_string(i)})));
+  for (int i = 0; i < 50; i++)
+    pods.push_back(StartRkt(RunArgs({"example.com/judge", "--", "exit", std::to_string(i)})));
   for (int i = 0; i < 50; i++) {
     Output output = pods[static_cast<size_t>(i)].Wait();
     EXPECT_EQ(output.code, i) << output.All();
@@ -101,7 +105,8 @@ TEST_F(AnyMany, FiftyPodsAtOnce) {
 }
 
 TEST_F(AnyMany, FirstRunsOfAnEmptyStoreAtOnce) {
-  // Stage1 and the image are imported and rendered by whoever is first; the others wait or do it too.
+  // Stage1 and the image are imported and rendered by whoever is first; the others wait or do it
+  // too.
   std::vector<Background> pods;
   for (int i = 0; i < 6; i++) pods.push_back(StartRkt(RunArgs({JudgeAci(), "--", "exit", "5"})));
   for (Background& pod : pods) {
@@ -151,8 +156,9 @@ TEST_F(Robustness, FullDiskWhilePreparingAndRunning) {
   RunProgram(rkt + Args{"gc", "--grace-period=0s"});
   // All but a few kilobytes are taken away.
   RunProgram({"dd", "if=/dev/zero", "of=" + dir() + "/small/ballast", "bs=4k"});
-  for (const Args& command : {Args{"prepare", "--no-overlay", "example.com/judge"}, Args{"prepare", "example.com/judge"},
-                              Args{"run", "--net=none", "example.com/judge", "--", "exit", "0"}}) {
+  for (const Args& command :
+       {Args{"prepare", "--no-overlay", "example.com/judge"}, Args{"prepare", "example.com/judge"},
+        Args{"run", "--net=none", "example.com/judge", "--", "exit", "0"}}) {
     Output output = RunProgram(rkt + command);
     EXPECT_EQ(output.code, 254) << command[0] << "\n" << output.All();
     EXPECT_TRUE(Contains(output.err, "no space left on device")) << output.err;
@@ -163,7 +169,8 @@ TEST_F(Robustness, FullDiskWhilePreparingAndRunning) {
     EXPECT_TRUE(ListDir(data + "/pods/" + stage).empty()) << stage;
   }
   unlink((dir() + "/small/ballast").c_str());
-  EXPECT_EQ(RunProgram(rkt + Args{"run", "--net=none", "example.com/judge", "--", "exit", "4"}).code, 4);
+  EXPECT_EQ(
+      RunProgram(rkt + Args{"run", "--net=none", "example.com/judge", "--", "exit", "4"}).code, 4);
   RunProgram(rkt + Args{"gc", "--grace-period=0s"});
 }
 
@@ -181,7 +188,8 @@ TEST_F(Robustness, ReadOnlyDataDirectoryIsAnError) {
 
 TEST_F(Robustness, DamagedIndexIsNamedOrRebuilt) {
   std::string id = Fetch(JudgeAci());
-  for (const std::string& damage : {std::string(), std::string("garbage\n\xff\xff"), std::string(100000, 'x')}) {
+  for (const std::string& damage :
+       {std::string(), std::string("garbage\n\xff\xff"), std::string(100000, 'x')}) {
     WriteFile(data() + "/cas/index", damage, 0660);
     Output output = Rkt({"image", "list"});
     EXPECT_EQ(output.signal, 0) << output.All();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Confinement as an app sees it: capabilities, system calls, protected paths, devices, descriptors, namespaces.
+// Confinement as an app sees it: capabilities, system calls, protected paths, devices, descriptors,
+// namespaces.
 
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ namespace {
 class Security : public PodTest {
  protected:
   // What became of each attempt.
-  std::map<std::string, std::string> Try(const Args& flags, const Args& image_flags, const Args& attempts) {
+  std::map<std::string, std::string> Try(const Args& flags, const Args& image_flags,
+                                         const Args& attempts) {
     Output output = RunOk(flags + Args{JudgeAci()} + image_flags + Args{"--", "try"} + attempts);
     std::map<std::string, std::string> results;
     for (const std::string& line : AppLines(output.out)) {
@@ -45,7 +47,8 @@ TEST_F(Security, CapabilitiesOfOtherUsers) {
 
 TEST_F(Security, RetainedAndRemovedCapabilities) {
   EXPECT_EQ(See({}, {"--caps-retain=CAP_CHOWN,cap_kill"})["/status/CapBnd"], "0000000000000021");
-  EXPECT_EQ(See({}, {"--caps-remove=CAP_CHOWN,CAP_SYS_ADMIN"})["/status/CapBnd"], "00000000a80425fa");
+  EXPECT_EQ(See({}, {"--caps-remove=CAP_CHOWN,CAP_SYS_ADMIN"})["/status/CapBnd"],
+            "00000000a80425fa");
   EXPECT_EQ(See({}, {"--caps-retain=CAP_SYS_ADMIN"})["/status/CapBnd"], "0000000000200000");
   insecure_ = "image,capabilities";
   Facts facts = See({});
@@ -74,21 +77,30 @@ TEST_F(Security, DefaultFilterAllowsACurrentLibc) {
 
 TEST_F(Security, DefaultFilterRefusesWhatOpensTheKernel) {
   for (const auto& [what, result] :
-       Try({}, {}, {"unshare-user", "unshare-mount", "clone-newuser", "mount:/tmp", "bpf", "keyctl", "userfaultfd", "io_uring",
-                    "reboot", "settime", "ptrace:1", "x32", "int80", "socket:38:5", "socket:40:1"})) {
+       Try({}, {},
+           {"unshare-user", "unshare-mount", "clone-newuser", "mount:/tmp", "bpf", "keyctl",
+            "userfaultfd", "io_uring", "reboot", "settime", "ptrace:1", "x32", "int80",
+            "socket:38:5", "socket:40:1"})) {
     EXPECT_NE(result, "ok") << what;
   }
 }
 
 TEST_F(Security, FilterOfTheCommandLine) {
-  auto results = Try({}, {"--seccomp=mode=remove,errno=EACCES,chmod,fchmodat"}, {"chmod:/tmp", "mkdir:/tmp/x"});
+  auto results = Try({}, {"--seccomp=mode=remove,errno=EACCES,chmod,fchmodat"},
+                     {"chmod:/tmp", "mkdir:/tmp/x"});
   EXPECT_EQ(results["chmod:/tmp"], "EACCES");
   EXPECT_EQ(results["mkdir:/tmp/x"], "ok");
   EXPECT_EQ(See({}, {"--seccomp=mode=retain,@appc.io/all"})["/status/Seccomp"], "0");
   EXPECT_EQ(See({}, {"--seccomp=mode=remove,@appc.io/empty"})["/status/Seccomp"], "2");
-  EXPECT_EQ(Run({JudgeAci(), "--seccomp=mode=remove,@appc.io/empty", "--", "do", "umount:/"}).code, 31);
-  EXPECT_EQ(Run({JudgeAci(), "--seccomp=mode=remove,mkdir,mkdirat", "--", "do", "mkdir:/tmp/x"}).code, 31);
-  EXPECT_EQ(Run({JudgeAci(), "--seccomp=mode=retain,@docker/default-whitelist,@not/known", "--", "exit", "3"}).code, 3);
+  EXPECT_EQ(Run({JudgeAci(), "--seccomp=mode=remove,@appc.io/empty", "--", "do", "umount:/"}).code,
+            31);
+  EXPECT_EQ(
+      Run({JudgeAci(), "--seccomp=mode=remove,mkdir,mkdirat", "--", "do", "mkdir:/tmp/x"}).code,
+      31);
+  EXPECT_EQ(Run({JudgeAci(), "--seccomp=mode=retain,@docker/default-whitelist,@not/known", "--",
+                 "exit", "3"})
+                .code,
+            3);
   insecure_ = "image,seccomp";
   EXPECT_EQ(See({})["/status/Seccomp"], "0");
 }
@@ -104,13 +116,15 @@ TEST_F(Security, NoNewPrivileges) {
 
 TEST_F(Security, HiddenPathsHaveNothingToRead) {
   Facts facts = See({});
-  for (const char* path : {"/proc/kallsyms", "/proc/kcore", "/proc/sched_debug", "/proc/config.gz"}) {
+  for (const char* path :
+       {"/proc/kallsyms", "/proc/kcore", "/proc/sched_debug", "/proc/config.gz"}) {
     std::string at = std::string("/paths/") + path;
     if (facts[at + "/type"] == "ENOENT") continue;
     EXPECT_EQ(facts[at + "/mode"], "0000") << path;
     EXPECT_EQ(facts[at + "/type"], "file") << path;
   }
-  for (const char* path : {"/sys/firmware", "/sys/fs", "/sys/module", "/sys/power", "/sys/hypervisor"}) {
+  for (const char* path :
+       {"/sys/firmware", "/sys/fs", "/sys/module", "/sys/power", "/sys/hypervisor"}) {
     std::string at = std::string("/paths/") + path;
     if (facts[at + "/type"] == "ENOENT") continue;
     EXPECT_EQ(facts[at + "/mode"], "0000") << path;
@@ -120,17 +134,20 @@ TEST_F(Security, HiddenPathsHaveNothingToRead) {
 
 TEST_F(Security, ProtectedPathsAreReadOnly) {
   Facts facts = See({});
-  for (const char* path : {"/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/panic_on_oom"}) {
+  for (const char* path :
+       {"/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/panic_on_oom"}) {
     EXPECT_EQ(facts[std::string("/paths/") + path + "/write"], "EROFS") << path;
   }
-  auto results = Try({}, {}, {"mkdir:/sys/kernel/x", "create:/sys/block/x", "mkdir:/sys/fs/cgroup/x", "create:/proc/sys/x",
-                              "mkdir:/sys/fs/cgroup/memory/x"});
+  auto results = Try({}, {},
+                     {"mkdir:/sys/kernel/x", "create:/sys/block/x", "mkdir:/sys/fs/cgroup/x",
+                      "create:/proc/sys/x", "mkdir:/sys/fs/cgroup/memory/x"});
   for (const auto& [what, result] : results) EXPECT_NE(result, "ok") << what;
 }
 
 TEST_F(Security, MountsOfAnAppCannotBeUndoneByItsCapabilities) {
   auto results = Try({}, {"--caps-retain=CAP_SYS_ADMIN,CAP_DAC_OVERRIDE,CAP_SYS_CHROOT"},
-                     {"umount:/proc/kcore", "remount-rw:/proc/sys", "mount:/sys", "move:/proc:/tmp", "chroot:/proc/1/root"});
+                     {"umount:/proc/kcore", "remount-rw:/proc/sys", "mount:/sys", "move:/proc:/tmp",
+                      "chroot:/proc/1/root"});
   for (const auto& [what, result] : results) {
     if (what != "chroot:/proc/1/root") {
       EXPECT_NE(result, "ok") << what;
@@ -146,8 +163,10 @@ TEST_F(Security, InsecurePathsLiftsTheProtection) {
 }
 
 TEST_F(Security, DevicesThatMayBeMade) {
-  auto results = Try({}, {}, {"mknod:/tmp/null:c:1:3", "mknod:/tmp/console:c:5:2", "mknod:/tmp/loop:c:10:237",
-                              "mknod:/tmp/disk:b:254:0", "mknod:/tmp/mem:c:1:1"});
+  auto results =
+      Try({}, {},
+          {"mknod:/tmp/null:c:1:3", "mknod:/tmp/console:c:5:2", "mknod:/tmp/loop:c:10:237",
+           "mknod:/tmp/disk:b:254:0", "mknod:/tmp/mem:c:1:1"});
   EXPECT_EQ(results["mknod:/tmp/null:c:1:3"], "ok");
   for (const auto& [what, result] : results) {
     if (what != "mknod:/tmp/null:c:1:3") {
@@ -166,15 +185,18 @@ TEST_F(Security, OnlyTheThreeDescriptorsAreOpen) {
 }
 
 TEST_F(Security, SupervisorIsOutOfReach) {
-  auto results = Try({}, {"--user=1000"}, {"read:/proc/1/environ", "read:/proc/1/mem", "write:/proc/1/exe", "read:/proc/1/root/",
-                                           "kill:1:9", "ptrace:1"});
+  auto results = Try({}, {"--user=1000"},
+                     {"read:/proc/1/environ", "read:/proc/1/mem", "write:/proc/1/exe",
+                      "read:/proc/1/root/", "kill:1:9", "ptrace:1"});
   for (const auto& [what, result] : results) EXPECT_NE(result, "ok") << what;
-  results = Try({}, {}, {"write:/proc/1/exe", "write:/proc/1/mem", "ptrace:1", "read:/proc/1/root/work"});
+  results =
+      Try({}, {}, {"write:/proc/1/exe", "write:/proc/1/mem", "ptrace:1", "read:/proc/1/root/work"});
   for (const auto& [what, result] : results) EXPECT_NE(result, "ok") << what;
 }
 
 TEST_F(Security, AppsShareTheirPodButNotTheirMounts) {
-  Output output = RunOk({JudgeAci(), "--name=a", "--", "see", "---", JudgeAci(), "--name=b", "--", "see"});
+  Output output =
+      RunOk({JudgeAci(), "--name=a", "--", "see", "---", JudgeAci(), "--name=b", "--", "see"});
   Facts a = Facts::Parse(AppText(output.out, "a"));
   Facts b = Facts::Parse(AppText(output.out, "b"));
   for (const char* name : {"net", "ipc", "uts", "pid"}) {
@@ -208,7 +230,8 @@ TEST_F(Security, OnlyTheMountsOfThePodAreSeen) {
     }
   }
   EXPECT_EQ(facts["/mounts/0/target"], "/");
-  for (const std::string& pid : facts.Keys("/processes")) EXPECT_LT(std::stoi(pid), 20) << facts["/processes/" + pid];
+  for (const std::string& pid : facts.Keys("/processes"))
+    EXPECT_LT(std::stoi(pid), 20) << facts["/processes/" + pid];
 }
 
 TEST_F(Security, OrphansAreReaped) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// A real image: Debian with nginx, served on the host's network, exported, imported elsewhere and run again. Slow:
-// the root file system is made by tests/make-debian-root before.
+// A real image: Debian with nginx, served on the host's network, exported, imported elsewhere and
+// run again. Slow: the root file system is made by tests/make-debian-root before.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -46,8 +46,10 @@ class SlowDebian : public PodTest {
   void ServesAndStops(const std::string& reference) {
     RunningPod pod = Start({"--net=host", reference});
     std::string page;
-    for (double end = Now() + 20; Now() < end && page.empty() && pod.rkt->Running(); SleepFor(0.05)) page = Get(kPort);
-    EXPECT_TRUE(Contains(page, "200 OK") && Contains(page, "served from a pod")) << page << pod.rkt->err();
+    for (double end = Now() + 20; Now() < end && page.empty() && pod.rkt->Running(); SleepFor(0.05))
+      page = Get(kPort);
+    EXPECT_TRUE(Contains(page, "200 OK") && Contains(page, "served from a pod"))
+        << page << pod.rkt->err();
     RktOk({"stop", pod.uuid});
     Output output = pod.rkt->Wait(30);
     EXPECT_FALSE(output.timed_out);
@@ -61,7 +63,8 @@ class SlowDebian : public PodTest {
   void PackAci(const std::string& aci) {
     std::string root = dir() + "/image";
     MakeDirs(root + "/rootfs");
-    Output unpacked = RunProgram({"tar", "-C", root + "/rootfs", "--numeric-owner", "-xpf", DebianRoot()}, {.timeout = 300});
+    Output unpacked = RunProgram(
+        {"tar", "-C", root + "/rootfs", "--numeric-owner", "-xpf", DebianRoot()}, {.timeout = 300});
     ASSERT_EQ(unpacked.code, 0) << unpacked.All();
     WriteFile(root + "/rootfs/etc/nginx/sites-enabled/default",
               "server { listen 127.0.0.1:" + std::to_string(kPort) + "; root /srv; }\n");
@@ -70,19 +73,23 @@ class SlowDebian : public PodTest {
     spec.name = "example.com/debian-nginx";
     spec.exec = {"/usr/sbin/nginx", "-g", "daemon off;"};
     WriteFile(root + "/manifest", ManifestJson(spec));
-    Output packed = RunProgram({"tar", "-C", root, "--numeric-owner", "-czf", aci, "manifest", "rootfs"}, {.timeout = 300});
+    Output packed =
+        RunProgram({"tar", "-C", root, "--numeric-owner", "-czf", aci, "manifest", "rootfs"},
+                   {.timeout = 300});
     ASSERT_EQ(packed.code, 0) << packed.All();
     RemoveAll(root);
   }
 };
 
 TEST_F(SlowDebian, ServesAPageAndSurvivesExportAndImport) {
-  REQUIRE_FACILITY("debian-root", Exists(DebianRoot()), "no " + DebianRoot() + " (tests/make-debian-root)");
+  REQUIRE_FACILITY("debian-root", Exists(DebianRoot()),
+                   "no " + DebianRoot() + " (tests/make-debian-root)");
   std::string aci = dir() + "/debian.aci";
   PackAci(aci);
   std::string id = Fetch(aci);
   ServesAndStops(id);
-  Output version = RunOk({id, "--exec=/bin/sh", "--", "-c", "cat /etc/debian_version; id -un; ls /proc/1/exe >/dev/null; true"});
+  Output version = RunOk({id, "--exec=/bin/sh", "--", "-c",
+                          "cat /etc/debian_version; id -un; ls /proc/1/exe >/dev/null; true"});
   EXPECT_TRUE(StartsWith(AppLines(version.out).at(0), "12.")) << version.out;
   EXPECT_TRUE(Contains(RktOk({"image", "verify", id}).out, "successfully verified"));
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// How a stage1 is chosen, and what one gets: a stub that prints its arguments stands for somebody else's stage1. At the
-// end, what is special about fly.
+// How a stage1 is chosen, and what one gets: a stub that prints its arguments stands for somebody
+// else's stage1. At the end, what is special about fly.
 
 #include <signal.h>
 #include <unistd.h>
@@ -39,18 +39,23 @@ class Stage1 : public PodTest {
       "echo \"caller $CALLER\"\n"
       "exit 6\n";
   static std::string Annotations(const std::string& version) {
-    std::string json = R"([{"name":"coreos.com/rkt/stage1/run","value":"/run"},{"name":"coreos.com/rkt/stage1/gc","value":"/gc"})";
-    if (!version.empty()) json += R"(,{"name":"coreos.com/rkt/stage1/interface-version","value":")" + version + "\"}";
+    std::string json =
+        R"([{"name":"coreos.com/rkt/stage1/run","value":"/run"},{"name":"coreos.com/rkt/stage1/gc","value":"/gc"})";
+    if (!version.empty())
+      json += R"(,{"name":"coreos.com/rkt/stage1/interface-version","value":")" + version + "\"}";
     return json + "]";
   }
-  static std::string DefaultImage() { return std::string(RKT_STAGE1_IMAGES) + "/stage1-native.aci"; }
+  static std::string DefaultImage() {
+    return std::string(RKT_STAGE1_IMAGES) + "/stage1-native.aci";
+  }
 };
 
 TEST_F(Stage1, EachWayOfChoosingWorks) {
   REQUIRE_FACILITY("build-tree", Exists(DefaultImage()), "no " + DefaultImage());
   std::string id = Fetch(DefaultImage());
   for (const std::string& flag :
-       {"--stage1-path=" + DefaultImage(), std::string("--stage1-name=coreos.com/rkt/stage1-native:2.0.0"), "--stage1-hash=" + id,
+       {"--stage1-path=" + DefaultImage(),
+        std::string("--stage1-name=coreos.com/rkt/stage1-native:2.0.0"), "--stage1-hash=" + id,
         "--stage1-url=file://" + DefaultImage(), std::string("--stage1-from-dir=stage1-native.aci"),
         std::string("--stage1-from-dir=stage1-fly.aci")}) {
     EXPECT_EQ(Rkt({"run", flag, "--net=host", JudgeAci(), "--", "exit", "3"}).code, 3) << flag;
@@ -69,7 +74,8 @@ TEST_F(Stage1, TwoChoicesExcludeEachOther) {
 }
 
 TEST_F(Stage1, NoFallbackFromAChoice) {
-  for (const char* flag : {"--stage1-path=/no/such.aci", "--stage1-from-dir=stage1-none.aci", "--stage1-hash=sha512-ffffffffffff"}) {
+  for (const char* flag : {"--stage1-path=/no/such.aci", "--stage1-from-dir=stage1-none.aci",
+                           "--stage1-hash=sha512-ffffffffffff"}) {
     EXPECT_EQ(Rkt({"run", flag, JudgeAci(), "--", "exit", "0"}).code, 254) << flag;
     EXPECT_TRUE(PodsIn("run").empty());
   }
@@ -79,7 +85,10 @@ TEST_F(Stage1, ConfigurationNamesAnother) {
   std::string stub = Stub(Annotations("6"));
   MakeDirs(dir() + "/config-local/stage1.d");
   std::string file = dir() + "/config-local/stage1.d/stage1.json";
-  WriteFile(file, R"({"rktKind":"stage1","rktVersion":"v1","name":"example.com/stub","version":"1.0.0","location":")" + stub + "\"}");
+  WriteFile(
+      file,
+      R"({"rktKind":"stage1","rktVersion":"v1","name":"example.com/stub","version":"1.0.0","location":")" +
+          stub + "\"}");
   EXPECT_EQ(Rkt({"run", "--net=none", JudgeAci(), "--", "exit", "0"}).code, 6);
   WriteFile(file, R"({"rktKind":"stage1","rktVersion":"v1","name":"example.com/stub"})");
   Output output = Rkt({"run", "--net=none", JudgeAci(), "--", "exit", "0"});
@@ -89,8 +98,8 @@ TEST_F(Stage1, ConfigurationNamesAnother) {
 TEST_F(Stage1, ArgumentsAreThoseOfTheContract) {
   std::string stub = Stub(Annotations("6"));
   std::string file = dir() + "/uuid";
-  Output output = Rkt({"run", "--stage1-path=" + stub, "--uuid-file-save=" + file, "--net=none", "--hostname=h", "--dns=host",
-                       "--ipc=parent", JudgeAci()},
+  Output output = Rkt({"run", "--stage1-path=" + stub, "--uuid-file-save=" + file, "--net=none",
+                       "--hostname=h", "--dns=host", "--ipc=parent", JudgeAci()},
                       {.env = {"CALLER=seen"}});
   EXPECT_EQ(output.code, 6) << output.All();
   std::string uuid = ReadFile(file);
@@ -111,18 +120,22 @@ TEST_F(Stage1, ArgumentsAreThoseOfTheContract) {
 
 TEST_F(Stage1, OldInterfaceGetsNoNewArguments) {
   std::string stub = Stub(Annotations(""));
-  Output output = Rkt({"run", "--stage1-path=" + stub, "--net=none", "--hostname=h", "--ipc=parent", JudgeAci()});
+  Output output = Rkt(
+      {"run", "--stage1-path=" + stub, "--net=none", "--hostname=h", "--ipc=parent", JudgeAci()});
   EXPECT_EQ(output.code, 6) << output.All();
   EXPECT_FALSE(Contains(output.out, "arg --hostname")) << output.out;
   EXPECT_FALSE(Contains(output.out, "arg --ipc")) << output.out;
-  EXPECT_TRUE(Contains(output.err, "stage0: warning: --hostname option is not supported by stage1")) << output.err;
-  EXPECT_TRUE(Contains(output.err, "stage0: warning: --ipc option is not supported by stage1")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "stage0: warning: --hostname option is not supported by stage1"))
+      << output.err;
+  EXPECT_TRUE(Contains(output.err, "stage0: warning: --ipc option is not supported by stage1"))
+      << output.err;
 }
 
 TEST_F(Stage1, MissingStopIsReported) {
   std::string stub = Stub(Annotations("6"), "#!/bin/sh\necho $$ > pid\necho up\nsleep 60\n");
   std::string file = dir() + "/uuid";
-  Background run = StartRkt({"run", "--stage1-path=" + stub, "--uuid-file-save=" + file, "--net=none", JudgeAci()});
+  Background run = StartRkt(
+      {"run", "--stage1-path=" + stub, "--uuid-file-save=" + file, "--net=none", JudgeAci()});
   ASSERT_TRUE(run.WaitForText("up")) << run.err();
   Output output = Rkt({"stop", ReadFile(file)});
   EXPECT_EQ(output.code, 254) << output.All();
@@ -136,8 +149,9 @@ TEST_F(Stage1, FlagsOfAPodAreInItsRuntimeConfig) {
   Run({"--hostname=h", JudgeAci(), "--", "exit", "0"});
   Facts config = Facts::Parse(ReadFile(PodDir(PodsIn("run").at(0)) + "/runtime-config"));
   EXPECT_EQ(config["/Hostname"], "h");
-  for (const char* key : {"MetadataServiceURL", "PrivateUsers", "MDSToken", "Debug", "Mutable", "ResolvConfMode", "EtcHostsMode",
-                          "NetList", "Interactive", "InsecureOptions", "IPCMode"}) {
+  for (const char* key :
+       {"MetadataServiceURL", "PrivateUsers", "MDSToken", "Debug", "Mutable", "ResolvConfMode",
+        "EtcHostsMode", "NetList", "Interactive", "InsecureOptions", "IPCMode"}) {
     EXPECT_TRUE(config.Has(std::string("/") + key)) << key;
   }
 }
@@ -147,7 +161,8 @@ class NativeNet : public PodTest {};
 TEST_F(NativeNet, NoneHasLoopbackOnly) {
   EXPECT_EQ(See({"--net=none"}).List("/interfaces"), Args{"lo"});
   Output output = RunOk({JudgeAci(), "--name=server", "--", "listen", "8080", "---",  //
-                         JudgeAci(), "--name=client", "--exec=/bin/sh", "--", "-c", "sleep 0.3; /judge connect 8080"});
+                         JudgeAci(), "--name=client", "--exec=/bin/sh", "--", "-c",
+                         "sleep 0.3; /judge connect 8080"});
   EXPECT_EQ(AppLines(output.out, "client").at(0), "connect: hello from the judge") << output.out;
 }
 
@@ -181,13 +196,15 @@ TEST_F(Fly, MountsAreKeptOffTheHost) {
 TEST_F(Fly, OneAppOnly) {
   Output output = Run({JudgeAci(), "--name=a", "---", JudgeAci(), "--name=b"});
   EXPECT_NE(output.code, 0);
-  EXPECT_TRUE(Contains(output.err, "fly only supports 1 application per Pod for now")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "fly only supports 1 application per Pod for now"))
+      << output.err;
 }
 
 TEST_F(Fly, WhatItCannotDoIsSaid) {
   Output output = RunOk({"--hostname=h", JudgeAci(), "--", "exit", "0"});
   EXPECT_TRUE(Contains(output.out, "Warning: -hostname not supported; ignoring")) << output.All();
-  output = Run({"--volume=v,kind=empty", "--mount=volume=v,target=/mnt", JudgeAci(), "--", "exit", "0"});
+  output =
+      Run({"--volume=v,kind=empty", "--mount=volume=v,target=/mnt", JudgeAci(), "--", "exit", "0"});
   EXPECT_NE(output.code, 0) << output.All();
 }
 
@@ -206,7 +223,8 @@ TEST_F(Fly, HostVolume) {
   std::string shared = dir() + "/shared";
   MakeDirs(shared);
   WriteFile(shared + "/in", "from the host\n");
-  Output output = RunOk({"--volume=v,kind=host,source=" + shared, "--mount=volume=v,target=/mnt", JudgeAci(), "--", "show", "/mnt/in"});
+  Output output = RunOk({"--volume=v,kind=host,source=" + shared, "--mount=volume=v,target=/mnt",
+                         JudgeAci(), "--", "show", "/mnt/in"});
   EXPECT_EQ(AppLines(output.out), Args{"from the host"});
 }
 

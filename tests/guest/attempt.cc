@@ -80,7 +80,8 @@ int Run(const Words& w) {
   if (verb == "mount") return mount("tmpfs", Arg(w, 1), "tmpfs", 0, nullptr);
   if (verb == "bind") return mount(Arg(w, 1), Arg(w, 2), nullptr, MS_BIND, nullptr);
   if (verb == "move") return mount(Arg(w, 1), Arg(w, 2), nullptr, MS_MOVE, nullptr);
-  if (verb == "remount-rw") return mount(nullptr, Arg(w, 1), nullptr, MS_REMOUNT | MS_BIND, nullptr);
+  if (verb == "remount-rw")
+    return mount(nullptr, Arg(w, 1), nullptr, MS_REMOUNT | MS_BIND, nullptr);
   if (verb == "mknod") return Mknod(w);
   if (verb == "read") return OpenAndClose(Arg(w, 1), O_RDONLY);
   if (verb == "write") return OpenAndClose(Arg(w, 1), O_WRONLY);
@@ -112,7 +113,8 @@ int Run(const Words& w) {
     struct statx st;
     return statx(AT_FDCWD, "/", 0, STATX_BASIC_STATS, &st);
   }
-  if (verb == "faccessat2") return static_cast<int>(syscall(SYS_faccessat2, AT_FDCWD, "/", R_OK, 0));
+  if (verb == "faccessat2")
+    return static_cast<int>(syscall(SYS_faccessat2, AT_FDCWD, "/", R_OK, 0));
   if (verb == "socket") {
     return CloseIfOpen(socket(static_cast<int>(Num(w, 1)), static_cast<int>(Num(w, 2)), 0));
   }
@@ -132,7 +134,8 @@ int Run(const Words& w) {
   if (verb == "x32") return static_cast<int>(syscall(0x40000000 + SYS_getpid));
   if (verb == "int80") {
     long result;
-    // getpid (20) by the 32-bit entry: a filter that looks at numbers only would take it for writev.
+    // getpid (20) by the 32-bit entry: a filter that looks at numbers only would take it for
+    // writev.
     asm volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
     if (result < 0) errno = static_cast<int>(-result);
     return result < 0 ? -1 : 0;

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// The judge: a static program that the functional tests run as an app inside a pod. It reports what it sees there
+// The judge: a static program that the functional tests run as an app inside a pod. It reports what
+// it sees there
 // (`judge see`, JSON) or does one thing and tells how that went. It knows nothing of rkt.
 
 #include <string>
@@ -12,8 +13,8 @@
 
 namespace judge {
 
-// A JSON value in the making: text that is put together in order. Values are written a line each, so that no line of
-// a large report becomes too long for whoever carries it.
+// A JSON value in the making: text that is put together in order. Values are written a line each,
+// so that no line of a large report becomes too long for whoever carries it.
 class Json {
  public:
   void OpenObject() { Open('{'); }
@@ -48,8 +49,8 @@ std::vector<std::string> SplitAt(std::string_view text, char separator);
 
 // Everything that can be seen, as one JSON object.
 std::string See();
-// One attempt such as "mknod:/dev/x:c:1:3"; returns "ok", an errno's name, or "SIGSYS" and the like where the attempt
-// killed the process that made it.
+// One attempt such as "mknod:/dev/x:c:1:3"; returns "ok", an errno's name, or "SIGSYS" and the like
+// where the attempt killed the process that made it.
 std::string Attempt(const std::string& what);
 // The same in this very process: it may die of it.
 std::string AttemptHere(const std::string& what);

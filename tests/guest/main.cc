@@ -44,7 +44,8 @@ void Json::Text(std::string_view value) {
     char escape[8];
     if (c == '"' || c == '\\') {
       quoted += '\\', quoted += static_cast<char>(c);
-    } else if (c < 0x20 || c >= 0x7f) {  // every odd byte as one code point: it must stay one line of ASCII
+    } else if (c < 0x20 ||
+               c >= 0x7f) {  // every odd byte as one code point: it must stay one line of ASCII
       snprintf(escape, sizeof escape, "\\u%04x", c);
       quoted += escape;
     } else {
@@ -119,8 +120,9 @@ long Num(const Args& args, size_t index, long otherwise = 0) {
 }
 
 void SleepSeconds(double seconds) {
-  struct timespec left = {static_cast<time_t>(seconds),
-                          static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
+  struct timespec left = {
+      static_cast<time_t>(seconds),
+      static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
   while (nanosleep(&left, &left) < 0) {
   }
 }
@@ -162,7 +164,8 @@ int Threads(const Args& args) {
   static long total = 0;
   for (pthread_t& thread : threads) {
     int err = pthread_create(
-        &thread, nullptr, [](void*) -> void* { return __atomic_add_fetch(&total, 1, __ATOMIC_RELAXED), nullptr; },
+        &thread, nullptr,
+        [](void*) -> void* { return __atomic_add_fetch(&total, 1, __ATOMIC_RELAXED), nullptr; },
         nullptr);
     if (err != 0) {
       Print("threads: " + ErrnoName(err) + "\n");
@@ -176,7 +179,8 @@ int Threads(const Args& args) {
 
 int Allocate(const Args& args) {
   size_t size = static_cast<size_t>(Num(args, 1, 1)) << 20;
-  char* memory = static_cast<char*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char* memory = static_cast<char*>(
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (memory == MAP_FAILED) {
     Print("allocate: " + ErrnoName(errno) + "\n");
     return 1;
@@ -194,7 +198,8 @@ int Spin(const Args& args) {
   do {
     for (int i = 0; i < 10000; i++) asm volatile("");
     clock_gettime(CLOCK_MONOTONIC, &now);
-  } while (static_cast<double>(now.tv_sec - start.tv_sec) + static_cast<double>(now.tv_nsec - start.tv_nsec) / 1e9 <
+  } while (static_cast<double>(now.tv_sec - start.tv_sec) +
+               static_cast<double>(now.tv_nsec - start.tv_nsec) / 1e9 <
            wall);
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
   Print("spin: " + std::to_string(cpu.tv_sec * 1000 + cpu.tv_nsec / 1000000) + "\n");
@@ -237,7 +242,8 @@ int Listen(const Args& args) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || listen(fd, 8) < 0) {
+  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ||
+      listen(fd, 8) < 0) {
     Print("listen: " + ErrnoName(errno) + "\n");
     return 1;
   }
@@ -281,9 +287,10 @@ int Stat(const Args& args) {
     if (lstat(args[i].c_str(), &st) < 0) {
       snprintf(text, sizeof text, "%s\n", ErrnoName(errno).c_str());
     } else {
-      snprintf(text, sizeof text, "%o %u:%u size=%lld rdev=%u:%u links=%lu mtime=%lld\n", st.st_mode, st.st_uid,
-               st.st_gid, static_cast<long long>(st.st_size), major(st.st_rdev), minor(st.st_rdev),
-               static_cast<unsigned long>(st.st_nlink), static_cast<long long>(st.st_mtime));
+      snprintf(text, sizeof text, "%o %u:%u size=%lld rdev=%u:%u links=%lu mtime=%lld\n",
+               st.st_mode, st.st_uid, st.st_gid, static_cast<long long>(st.st_size),
+               major(st.st_rdev), minor(st.st_rdev), static_cast<unsigned long>(st.st_nlink),
+               static_cast<long long>(st.st_mtime));
     }
     Print(args[i] + " " + text);
   }

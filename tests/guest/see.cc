@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// What the judge reports: identity, capabilities, descriptors, environment, mounts, namespaces, devices, limits.
+// What the judge reports: identity, capabilities, descriptors, environment, mounts, namespaces,
+// devices, limits.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,14 +38,22 @@ std::vector<std::string> Names(const std::string& path) {
 
 const char* TypeName(mode_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFREG: return "file";
-    case S_IFDIR: return "dir";
-    case S_IFLNK: return "link";
-    case S_IFCHR: return "char";
-    case S_IFBLK: return "block";
-    case S_IFIFO: return "fifo";
-    case S_IFSOCK: return "socket";
-    default: return "other";
+    case S_IFREG:
+      return "file";
+    case S_IFDIR:
+      return "dir";
+    case S_IFLNK:
+      return "link";
+    case S_IFCHR:
+      return "char";
+    case S_IFBLK:
+      return "block";
+    case S_IFIFO:
+      return "fifo";
+    case S_IFSOCK:
+      return "socket";
+    default:
+      return "other";
   }
 }
 
@@ -65,7 +74,8 @@ void Entry(Json& json, const std::string& path) {
   json.Number("uid", st.st_uid);
   json.Number("gid", st.st_gid);
   if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
-    json.Text("device", std::to_string(major(st.st_rdev)) + ":" + std::to_string(minor(st.st_rdev)));
+    json.Text("device",
+              std::to_string(major(st.st_rdev)) + ":" + std::to_string(minor(st.st_rdev)));
   }
   if (S_ISLNK(st.st_mode)) json.Text("target", LinkTarget(path));
 }
@@ -89,8 +99,9 @@ void Status(Json& json) {
     size_t colon = line.find(':');
     if (colon == std::string::npos) continue;
     std::string value = line.substr(colon + 1);
-    value.erase(0, value.find_first_not_of(" \t") == std::string::npos ? value.size()
-                                                                     : value.find_first_not_of(" \t"));
+    value.erase(0, value.find_first_not_of(" \t") == std::string::npos
+                       ? value.size()
+                       : value.find_first_not_of(" \t"));
     while (!value.empty() && value.back() == ' ') value.pop_back();
     std::replace(value.begin(), value.end(), '\t', ' ');
     json.Text(line.substr(0, colon), value);
@@ -136,22 +147,50 @@ void Limits(Json& json) {
   for (const auto& limit : kLimits) {
     struct rlimit value = {};
     getrlimit(static_cast<__rlimit_resource>(limit.id), &value);
-    auto text = [](rlim_t n) { return n == RLIM_INFINITY ? std::string("unlimited") : std::to_string(n); };
+    auto text = [](rlim_t n) {
+      return n == RLIM_INFINITY ? std::string("unlimited") : std::to_string(n);
+    };
     json.Text(limit.name, text(value.rlim_cur) + " " + text(value.rlim_max));
   }
   json.CloseObject();
 }
 
 // Paths that a pod hides, protects, or must not have open.
-const char* const kPaths[] = {
-    "/proc/config.gz",    "/proc/kallsyms",  "/proc/sched_debug", "/proc/kcore",  "/proc/kmem",
-    "/proc/mem",          "/proc/bus",       "/proc/sys",         "/proc/irq",    "/proc/fs",
-    "/proc/sys/kernel/core_pattern",         "/proc/sys/kernel/modprobe",
-    "/proc/sys/vm/panic_on_oom",             "/proc/sysrq-trigger",               "/sys/firmware",
-    "/sys/fs",            "/sys/hypervisor", "/sys/module",       "/sys/power",   "/sys/block",
-    "/sys/bus",           "/sys/class",      "/sys/dev",          "/sys/devices", "/sys/kernel",
-    "/proc/1/exe",        "/proc/1/root",    "/proc/1/environ",   "/proc/1/mem",  "/dev/mem",
-    "/etc/resolv.conf",   "/etc/hosts",      "/etc/hostname",     "/etc/mtab",    "/sys/fs/cgroup"};
+const char* const kPaths[] = {"/proc/config.gz",
+                              "/proc/kallsyms",
+                              "/proc/sched_debug",
+                              "/proc/kcore",
+                              "/proc/kmem",
+                              "/proc/mem",
+                              "/proc/bus",
+                              "/proc/sys",
+                              "/proc/irq",
+                              "/proc/fs",
+                              "/proc/sys/kernel/core_pattern",
+                              "/proc/sys/kernel/modprobe",
+                              "/proc/sys/vm/panic_on_oom",
+                              "/proc/sysrq-trigger",
+                              "/sys/firmware",
+                              "/sys/fs",
+                              "/sys/hypervisor",
+                              "/sys/module",
+                              "/sys/power",
+                              "/sys/block",
+                              "/sys/bus",
+                              "/sys/class",
+                              "/sys/dev",
+                              "/sys/devices",
+                              "/sys/kernel",
+                              "/proc/1/exe",
+                              "/proc/1/root",
+                              "/proc/1/environ",
+                              "/proc/1/mem",
+                              "/dev/mem",
+                              "/etc/resolv.conf",
+                              "/etc/hosts",
+                              "/etc/hostname",
+                              "/etc/mtab",
+                              "/sys/fs/cgroup"};
 
 }  // namespace
 

@@ -45,7 +45,9 @@ std::string Facts::operator[](const std::string& path) const {
   return found == values_.end() ? std::string() : found->second;
 }
 
-bool Facts::Has(const std::string& path) const { return values_.count(path) || children_.count(path); }
+bool Facts::Has(const std::string& path) const {
+  return values_.count(path) || children_.count(path);
+}
 
 std::vector<std::string> Facts::Keys(const std::string& path) const {
   auto found = children_.find(path);

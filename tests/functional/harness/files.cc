@@ -65,7 +65,8 @@ void RemoveAll(const std::string& path) {
 std::vector<std::string> ListDir(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) names.push_back(entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(path, error))
+    names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -97,10 +98,15 @@ std::string Trim(const std::string& text) {
   return text.substr(start, text.find_last_not_of(" \t\r\n") - start + 1);
 }
 
-bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-bool StartsWith(const std::string& text, const std::string& part) { return text.rfind(part, 0) == 0; }
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+bool StartsWith(const std::string& text, const std::string& part) {
+  return text.rfind(part, 0) == 0;
+}
 bool EndsWith(const std::string& text, const std::string& part) {
-  return text.size() >= part.size() && text.compare(text.size() - part.size(), part.size(), part) == 0;
+  return text.size() >= part.size() &&
+         text.compare(text.size() - part.size(), part.size(), part) == 0;
 }
 
 bool IsLongTime(const std::string& text) {
@@ -109,14 +115,16 @@ bool IsLongTime(const std::string& text) {
   auto matches = [](const std::string& word, const std::string& pattern) {
     if (word.size() != pattern.size()) return false;
     for (size_t i = 0; i < word.size(); i++) {
-      if (pattern[i] == '0' ? !isdigit(static_cast<unsigned char>(word[i])) : pattern[i] != word[i]) return false;
+      if (pattern[i] == '0' ? !isdigit(static_cast<unsigned char>(word[i])) : pattern[i] != word[i])
+        return false;
     }
     return true;
   };
   std::string clock = words[1].substr(0, 8);
   std::string fraction = words[1].size() > 8 ? words[1].substr(8) : ".1";
   return matches(words[0], "0000-00-00") && matches(clock, "00:00:00") && fraction.size() >= 2 &&
-         fraction.size() <= 4 && fraction[0] == '.' && fraction.back() != '0' && words[2].size() == 5;
+         fraction.size() <= 4 && fraction[0] == '.' && fraction.back() != '0' &&
+         words[2].size() == 5;
 }
 
 }  // namespace rkt::test

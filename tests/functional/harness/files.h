@@ -28,5 +28,4 @@ bool EndsWith(const std::string& text, const std::string& part);
 // "2026-11-21 23:29:26.6 +0000 UTC": the format in which rkt prints times.
 bool IsLongTime(const std::string& text);
 
-
 }  // namespace rkt::test

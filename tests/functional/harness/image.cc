@@ -111,9 +111,12 @@ std::string JsonQuote(const std::string& text) {
 }
 
 std::string ManifestJson(const ImageSpec& spec) {
-  std::string json = R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":)" + JsonQuote(spec.name) + ",\"labels\":[";
-  if (!spec.version.empty()) json += R"({"name":"version","value":)" + JsonQuote(spec.version) + "},";
-  json += R"({"name":"os","value":)" + JsonQuote(spec.os) + R"(},{"name":"arch","value":)" + JsonQuote(spec.arch) + "}]";
+  std::string json = R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":)" +
+                     JsonQuote(spec.name) + ",\"labels\":[";
+  if (!spec.version.empty())
+    json += R"({"name":"version","value":)" + JsonQuote(spec.version) + "},";
+  json += R"({"name":"os","value":)" + JsonQuote(spec.os) + R"(},{"name":"arch","value":)" +
+          JsonQuote(spec.arch) + "}]";
   if (spec.has_app) {
     json += ",\"app\":{\"exec\":[";
     for (size_t i = 0; i < spec.exec.size(); i++) json += (i ? "," : "") + JsonQuote(spec.exec[i]);
@@ -131,13 +134,15 @@ void AddJudgeRoot(Tar& tar) {
   tar.HostFile("rootfs/judge", RKT_JUDGE);
   tar.Dir("rootfs/bin");
   tar.HostFile("rootfs/bin/busybox", RKT_BUSYBOX);
-  for (const char* name : {"sh", "ls", "cat", "id", "true", "false", "sleep", "echo", "env", "ps", "touch", "mkdir", "pwd",
-                           "hostname", "stat", "dd", "wc", "test", "rm", "kill", "printf", "head"}) {
+  for (const char* name : {"sh",  "ls",   "cat",   "id",    "true",   "false",    "sleep", "echo",
+                           "env", "ps",   "touch", "mkdir", "pwd",    "hostname", "stat",  "dd",
+                           "wc",  "test", "rm",    "kill",  "printf", "head"}) {
     tar.Symlink(std::string("rootfs/bin/") + name, "busybox");
   }
   tar.Dir("rootfs/etc");
   tar.File("rootfs/etc/passwd",
-           "root:x:0:0:root:/root:/bin/sh\nalice:x:1001:1002::/home/alice:/bin/sh\nzero:x:0:0::/:/bin/sh\n");
+           "root:x:0:0:root:/root:/bin/sh\nalice:x:1001:1002::/home/alice:/bin/sh\nzero:x:0:0::/:/"
+           "bin/sh\n");
   tar.File("rootfs/etc/group", "root:x:0:\nworkers:x:1002:alice\nstaff:x:50:\n");
   tar.Dir("rootfs/root", 0700);
   tar.Dir("rootfs/tmp", 01777);

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Images that tests make: a tar writer that also writes what no honest tool would, and ACIs around the judge and
-// Debian's static busybox.
+// Images that tests make: a tar writer that also writes what no honest tool would, and ACIs around
+// the judge and Debian's static busybox.
 
 #include <map>
 #include <string>
@@ -15,7 +15,8 @@ namespace rkt::test {
 struct TarEntry {
   std::string name;
   std::string content;
-  char type = '0';  // of ustar: 0 file, 1 hard link, 2 symlink, 3 char, 4 block, 5 directory, 6 fifo
+  char type =
+      '0';  // of ustar: 0 file, 1 hard link, 2 symlink, 3 char, 4 block, 5 directory, 6 fifo
   unsigned mode = 0644;
   unsigned uid = 0;
   unsigned gid = 0;
@@ -61,8 +62,8 @@ struct ImageSpec {
 std::string ManifestJson(const ImageSpec& spec);
 std::string JsonQuote(const std::string& text);
 
-// The root file system that most tests use: /judge, busybox with its commands in /bin, users and groups, /tmp, files
-// with known owners.
+// The root file system that most tests use: /judge, busybox with its commands in /bin, users and
+// groups, /tmp, files with known owners.
 void AddJudgeRoot(Tar& tar);
 // manifest + rootfs/ + the judge's root.
 std::string JudgeTar(const ImageSpec& spec = {});

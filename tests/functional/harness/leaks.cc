@@ -90,8 +90,8 @@ std::vector<std::string> LocksBelow(const std::string& directory) {
     files[key] = path;
   };
   add(directory);
-  for (auto it = fs::recursive_directory_iterator(directory, error); it != fs::recursive_directory_iterator();
-       it.increment(error)) {
+  for (auto it = fs::recursive_directory_iterator(directory, error);
+       it != fs::recursive_directory_iterator(); it.increment(error)) {
     // No lock is taken on what is inside a tree.
     if (it->path().filename() == "rootfs") it.disable_recursion_pending();
     add(it->path());
@@ -110,9 +110,11 @@ std::vector<std::string> LocksBelow(const std::string& directory) {
 }
 
 template <typename Set>
-void Report(const char* what, const Set& before, const Set& after, std::vector<std::string>& leaks) {
+void Report(const char* what, const Set& before, const Set& after,
+            std::vector<std::string>& leaks) {
   std::vector<std::string> added;
-  std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(added));
+  std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                      std::back_inserter(added));
   for (const std::string& item : added) leaks.push_back(std::string(what) + ": " + item);
 }
 
@@ -129,7 +131,8 @@ std::vector<int> DescendantsOf(int pid) {
     if (after_name == std::string::npos) continue;
     int parent = 0;
     char state = 0;
-    if (sscanf(stat.c_str() + after_name + 1, " %c %d", &state, &parent) == 2) children.emplace(parent, atoi(name.c_str()));
+    if (sscanf(stat.c_str() + after_name + 1, " %c %d", &state, &parent) == 2)
+      children.emplace(parent, atoi(name.c_str()));
   }
   std::vector<int> all = {pid};
   for (size_t i = 0; i < all.size(); i++) {
@@ -145,8 +148,10 @@ Traces TakeTraces(const std::string& directory) {
   }
   Traces traces;
   for (const MountLine& mount : ReadMounts()) {
-    traces.mounts.insert(mount.target + " (" + mount.type + " of " + mount.source + ", root " + mount.root + ")");
-    if (mount.type == "cgroup" || mount.type == "cgroup2") AddCgroups(mount.target, 4, traces.cgroups);
+    traces.mounts.insert(mount.target + " (" + mount.type + " of " + mount.source + ", root " +
+                         mount.root + ")");
+    if (mount.type == "cgroup" || mount.type == "cgroup2")
+      AddCgroups(mount.target, 4, traces.cgroups);
   }
   for (const std::string& name : ReadInterfaces()) traces.interfaces.insert(name);
   for (const std::string& name : ListDir("/run/netns")) traces.namespaces.insert(name);
@@ -165,7 +170,8 @@ std::vector<std::string> FindLeaks(const Traces& before, const std::string& dire
     Report("interface", before.interfaces, after.interfaces, leaks);
     for (const std::string& name : after.namespaces) {
       for (const std::string& uuid : uuids) {
-        if (Contains(name, uuid) && !before.namespaces.count(name)) leaks.push_back("network namespace: " + name);
+        if (Contains(name, uuid) && !before.namespaces.count(name))
+          leaks.push_back("network namespace: " + name);
       }
     }
     for (const std::string& path : after.cgroups) {
@@ -183,8 +189,8 @@ bool Isolate() {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   signal(SIGPIPE, SIG_IGN);
   if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0) return false;
-  // Private first, so that nothing of ours gets out; then shared, as the mounts of a host with systemd are: what a
-  // program under test fails to keep to itself shows up here.
+  // Private first, so that nothing of ours gets out; then shared, as the mounts of a host with
+  // systemd are: what a program under test fails to keep to itself shows up here.
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return false;
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr) < 0) return false;
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -20,7 +20,8 @@ class SkipReport : public ::testing::EmptyTestEventListener {
   void OnTestEnd(const ::testing::TestInfo& info) override {
     if (!info.result()->Skipped()) return;
     std::string why;
-    for (int i = 0; i < info.result()->total_part_count(); i++) why += Trim(info.result()->GetTestPartResult(i).message());
+    for (int i = 0; i < info.result()->total_part_count(); i++)
+      why += Trim(info.result()->GetTestPartResult(i).message());
     skipped_.emplace_back(std::string(info.test_suite_name()) + "." + info.name(), why);
   }
   void OnTestProgramEnd(const ::testing::UnitTest&) override {
@@ -42,8 +43,10 @@ std::string FilterOf(const std::string& flavor, bool slow) {
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   bool slow = argc > 1 && std::string(argv[1]) == "--slow";
-  if (GTEST_FLAG_GET(filter) == "*") GTEST_FLAG_SET(filter, rkt::test::FilterOf(rkt::test::Flavor(), slow));
+  if (GTEST_FLAG_GET(filter) == "*")
+    GTEST_FLAG_SET(filter, rkt::test::FilterOf(rkt::test::Flavor(), slow));
   ::testing::UnitTest::GetInstance()->listeners().Append(new rkt::test::SkipReport);
-  if (!rkt::test::Isolate()) fprintf(stderr, "no namespaces of our own: tests that need root are skipped\n");
+  if (!rkt::test::Isolate())
+    fprintf(stderr, "no namespaces of our own: tests that need root are skipped\n");
   return RUN_ALL_TESTS();
 }

@@ -23,10 +23,15 @@ std::string FromEnv(const char* name, const std::string& otherwise) {
 
 const char* const kStages[] = {"embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"};
 
-bool LooksLikeUuid(const std::string& name) { return name.size() == 36 && name[8] == '-' && name[23] == '-'; }
+bool LooksLikeUuid(const std::string& name) {
+  return name.size() == 36 && name[8] == '-' && name[23] == '-';
+}
 
-// Where the directories of tests are made: memory, because a disk's file system would be measured more than rkt.
-std::string ScratchRoot() { return FromEnv("RKT_TEST_DIR", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); }
+// Where the directories of tests are made: memory, because a disk's file system would be measured
+// more than rkt.
+std::string ScratchRoot() {
+  return FromEnv("RKT_TEST_DIR", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+}
 
 // What is made once for all tests and removed at the end of the program.
 class SharedFiles {
@@ -91,11 +96,13 @@ void PodTest::TearDown() {
   std::vector<std::string> leaks = FindLeaks(before_, dir_, uuids_);
   for (const char* stage : kStages) {
     for (const std::string& name : PodsIn(stage)) {
-      if (collect_ && LooksLikeUuid(name)) leaks.push_back("pod in " + std::string(stage) + ": " + name);
+      if (collect_ && LooksLikeUuid(name))
+        leaks.push_back("pod in " + std::string(stage) + ": " + name);
     }
   }
   for (const char* place : {"/cas/tmp", "/tmp"}) {
-    for (const std::string& name : ListDir(data() + place)) leaks.push_back("file in " + std::string(place) + ": " + name);
+    for (const std::string& name : ListDir(data() + place))
+      leaks.push_back("file in " + std::string(place) + ": " + name);
   }
   // Whatever is left must not disturb the tests that follow.
   for (int pid : DescendantsOf(getpid())) kill(pid, SIGKILL);
@@ -119,7 +126,8 @@ Args PodTest::RktArgs(const Args& args) const {
 Output PodTest::Rkt(const Args& args, const Options& options) {
   Output output = RunProgram(RktArgs(args), options);
   NotePods();
-  if (output.timed_out) ADD_FAILURE() << "timed out: rkt " << (args.empty() ? "" : args[0]) << "\n" << output.All();
+  if (output.timed_out)
+    ADD_FAILURE() << "timed out: rkt " << (args.empty() ? "" : args[0]) << "\n" << output.All();
   return output;
 }
 
@@ -135,16 +143,20 @@ Output PodTest::RktOk(const Args& args, const Options& options) {
 
 Args PodTest::PrepareArgs(const Args& args) const {
   Args flags = {"prepare"};
-  bool chosen = std::any_of(args.begin(), args.end(), [](const std::string& a) { return StartsWith(a, "--stage1"); });
-  if (Flavor() != "native" && !chosen) flags.push_back("--stage1-from-dir=stage1-" + Flavor() + ".aci");
+  bool chosen = std::any_of(args.begin(), args.end(),
+                            [](const std::string& a) { return StartsWith(a, "--stage1"); });
+  if (Flavor() != "native" && !chosen)
+    flags.push_back("--stage1-from-dir=stage1-" + Flavor() + ".aci");
   return flags + args;
 }
 
 Args PodTest::RunArgs(const Args& args) const {
   Args flags = PrepareArgs({});
   flags[0] = "run";
-  bool net = std::any_of(args.begin(), args.end(), [](const std::string& a) { return StartsWith(a, "--net"); });
-  bool chosen = std::any_of(args.begin(), args.end(), [](const std::string& a) { return StartsWith(a, "--stage1"); });
+  bool net = std::any_of(args.begin(), args.end(),
+                         [](const std::string& a) { return StartsWith(a, "--net"); });
+  bool chosen = std::any_of(args.begin(), args.end(),
+                            [](const std::string& a) { return StartsWith(a, "--stage1"); });
   if (chosen) flags.resize(1);
   if (!net) flags.push_back(Flavor() == "fly" ? "--net=host" : "--net=none");
   return flags + args;
@@ -164,16 +176,18 @@ Background PodTest::StartRkt(const Args& args, const Options& options) {
 RunningPod PodTest::Start(const Args& args, const std::string& text, const Options& options) {
   std::string file = dir_ + "/uuid." + std::to_string(files_++);
   RunningPod pod;
-  pod.rkt = std::make_unique<Background>(RktArgs(RunArgs(Args{"--uuid-file-save=" + file} + args)), options,
-                                         dir_ + "/background." + std::to_string(files_++));
+  pod.rkt = std::make_unique<Background>(RktArgs(RunArgs(Args{"--uuid-file-save=" + file} + args)),
+                                         options, dir_ + "/background." + std::to_string(files_++));
   for (double end = Now() + 20; Now() < end && pod.uuid.size() != 36; SleepFor(0.003)) {
     pod.uuid = ReadFile(file);
     if (!pod.rkt->Running()) break;
   }
   pod.uuid = ReadFile(file);
-  EXPECT_EQ(pod.uuid.size(), 36u) << "no UUID of the started pod\n" << pod.rkt->out() << pod.rkt->err();
+  EXPECT_EQ(pod.uuid.size(), 36u) << "no UUID of the started pod\n"
+                                  << pod.rkt->out() << pod.rkt->err();
   if (!text.empty()) {
-    EXPECT_TRUE(pod.rkt->WaitForText(text)) << "it never said " << text << "\n" << pod.rkt->out() << pod.rkt->err();
+    EXPECT_TRUE(pod.rkt->WaitForText(text)) << "it never said " << text << "\n"
+                                            << pod.rkt->out() << pod.rkt->err();
   }
   if (pod.uuid.size() == 36) uuids_.insert(pod.uuid);
   return pod;
@@ -195,20 +209,23 @@ std::string PodTest::Fetch(const std::string& path) {
   return id;
 }
 
-std::vector<std::string> PodTest::AppLines(const std::string& output, const std::string& app) const {
+std::vector<std::string> PodTest::AppLines(const std::string& output,
+                                           const std::string& app) const {
   std::vector<std::string> lines;
   for (std::string line : Lines(output)) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     size_t bracket = StartsWith(line, "[") ? line.find("] ") : std::string::npos;
     size_t text = bracket == std::string::npos ? std::string::npos : line.find("]: ", bracket + 2);
-    if (text == std::string::npos && bracket != std::string::npos && EndsWith(line, "]:")) text = line.size() - 2;
+    if (text == std::string::npos && bracket != std::string::npos && EndsWith(line, "]:"))
+      text = line.size() - 2;
     if (text == std::string::npos) {
       if (Flavor() == "fly") lines.push_back(line);
       continue;
     }
     std::string name = line.substr(bracket + 2, text - bracket - 2);
     name = name.substr(0, name.find('['));
-    if (app.empty() || app == name) lines.push_back(text + 3 <= line.size() ? line.substr(text + 3) : "");
+    if (app.empty() || app == name)
+      lines.push_back(text + 3 <= line.size() ? line.substr(text + 3) : "");
   }
   return lines;
 }

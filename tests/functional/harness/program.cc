@@ -41,8 +41,8 @@ struct Pipe {
 };
 
 // In the forked child: takes the descriptors as 0, 1, 2 and becomes the program.
-[[noreturn]] void Exec(const std::vector<std::string>& argv, const Options& options, int in, int out, int err,
-                       bool terminal) {
+[[noreturn]] void Exec(const std::vector<std::string>& argv, const Options& options, int in,
+                       int out, int err, bool terminal) {
   setsid();
   if (terminal) ioctl(in, TIOCSCTTY, 0);
   dup2(in, 0);
@@ -55,7 +55,8 @@ struct Pipe {
   if (!options.directory.empty() && chdir(options.directory.c_str()) < 0) _exit(126);
   if (options.uid >= 0) {
     unsigned id = static_cast<unsigned>(options.uid);
-    if (setgroups(0, nullptr) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0) _exit(126);
+    if (setgroups(0, nullptr) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+      _exit(126);
   }
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
@@ -81,15 +82,16 @@ double Now() {
 }
 
 void SleepFor(double seconds) {
-  struct timespec left = {static_cast<time_t>(seconds),
-                          static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
+  struct timespec left = {
+      static_cast<time_t>(seconds),
+      static_cast<long>((seconds - static_cast<double>(static_cast<time_t>(seconds))) * 1e9)};
   while (nanosleep(&left, &left) < 0 && errno == EINTR) {
   }
 }
 
 std::string Output::All() const {
-  return "code " + std::to_string(code) + (timed_out ? " (timed out)" : "") + "\n--- stdout\n" + out +
-         "--- stderr\n" + err + "---";
+  return "code " + std::to_string(code) + (timed_out ? " (timed out)" : "") + "\n--- stdout\n" +
+         out + "--- stderr\n" + err + "---";
 }
 
 Output RunProgram(const std::vector<std::string>& argv, const Options& options) {
@@ -110,7 +112,8 @@ Output RunProgram(const std::vector<std::string>& argv, const Options& options) 
   double idle_since = 0;
   while (out.read >= 0 || err.read >= 0 || !ended) {
     struct pollfd fds[3] = {{out.read, POLLIN, 0}, {err.read, POLLIN, 0}, {in.write, POLLOUT, 0}};
-    // The end of the process is looked for every few milliseconds: something it left behind may hold the pipes open.
+    // The end of the process is looked for every few milliseconds: something it left behind may
+    // hold the pipes open.
     int ready = poll(fds, 3, out.read < 0 && err.read < 0 ? 1 : 5);
     char buffer[65536];
     Pipe* pipes[] = {&out, &err};
@@ -148,12 +151,15 @@ Output RunProgram(const std::vector<std::string>& argv, const Options& options) 
   return result;
 }
 
-Background::Background(const std::vector<std::string>& argv, const Options& options, std::string prefix)
+Background::Background(const std::vector<std::string>& argv, const Options& options,
+                       std::string prefix)
     : prefix_(std::move(prefix)) {
   WriteFile(prefix_ + ".in", options.input);
   int in = open((prefix_ + ".in").c_str(), O_RDONLY | O_CLOEXEC);
-  int out = open((prefix_ + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-  int err = open((prefix_ + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  int out =
+      open((prefix_ + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  int err =
+      open((prefix_ + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
   pid_ = fork();
   if (pid_ == 0) Exec(argv, options, in, out, err, false);
   close(in);
@@ -221,7 +227,8 @@ Output Background::Wait(double seconds) {
   return result;
 }
 
-Terminal::Terminal(const std::vector<std::string>& argv, const Options& options, int rows, int columns) {
+Terminal::Terminal(const std::vector<std::string>& argv, const Options& options, int rows,
+                   int columns) {
   master_ = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   grantpt(master_);
   unlockpt(master_);
@@ -245,7 +252,8 @@ Terminal::~Terminal() {
 void Terminal::Type(const std::string& text) { (void)!write(master_, text.data(), text.size()); }
 
 void Terminal::Resize(int rows, int columns) {
-  struct winsize size = {static_cast<unsigned short>(rows), static_cast<unsigned short>(columns), 0, 0};
+  struct winsize size = {static_cast<unsigned short>(rows), static_cast<unsigned short>(columns), 0,
+                         0};
   ioctl(master_, TIOCSWINSZ, &size);
 }
 

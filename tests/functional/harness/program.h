@@ -3,9 +3,9 @@
 
 #pragma once
 
-// Programs that a test starts: to the end with everything captured, in the background, or on a terminal. The child has
-// a session and an environment of its own (PATH, HOME and what the test gives), so that tests do not depend on who
-// runs them.
+// Programs that a test starts: to the end with everything captured, in the background, or on a
+// terminal. The child has a session and an environment of its own (PATH, HOME and what the test
+// gives), so that tests do not depend on who runs them.
 
 #include <sys/types.h>
 
@@ -23,8 +23,8 @@ struct Options {
 };
 
 struct Output {
-  int code = -1;    // exit code, 128 + signal where it was killed
-  int signal = 0;   // the signal that killed it
+  int code = -1;   // exit code, 128 + signal where it was killed
+  int signal = 0;  // the signal that killed it
   bool timed_out = false;
   std::string out;
   std::string err;
@@ -36,7 +36,8 @@ struct Output {
 
 Output RunProgram(const std::vector<std::string>& argv, const Options& options = {});
 
-// A program in the background. Its output goes to files, readable at any time. The destructor kills what still runs.
+// A program in the background. Its output goes to files, readable at any time. The destructor kills
+// what still runs.
 class Background {
  public:
   Background(const std::vector<std::string>& argv, const Options& options, std::string prefix);
@@ -49,7 +50,8 @@ class Background {
   bool Running();
   std::string out() const;
   std::string err() const;
-  // True as soon as stdout (or stderr) has the text; false when the time is over or the program ended without it.
+  // True as soon as stdout (or stderr) has the text; false when the time is over or the program
+  // ended without it.
   bool WaitForText(const std::string& text, double seconds = 20);
   void Kill(int signal);
   // Waits for its end; kills it where the time is over (timed_out).
@@ -66,7 +68,8 @@ class Background {
 // A program on a pseudo terminal of its own, its controlling one.
 class Terminal {
  public:
-  Terminal(const std::vector<std::string>& argv, const Options& options, int rows = 24, int columns = 80);
+  Terminal(const std::vector<std::string>& argv, const Options& options, int rows = 24,
+           int columns = 80);
   Terminal(const Terminal&) = delete;
   ~Terminal();
 

@@ -72,7 +72,14 @@ int Run(Invocation& invocation) {
       }
     }
     const int64_t now = NowNs();
-    for (const stage0::PodStatus& pod : listed->pods) AddRows(table, pod, full, now);
+    for (const stage0::PodStatus& pod : listed->pods) {
+      AddRows(table, pod, full, now);
+      for (const stage0::AppStatus& app : pod.apps) {
+        if (!app.summary.image_name.empty()) continue;
+        errors.push_back(StrCat("pod ", pod.uuid, " ImageManifest of app ",
+                                TerminalSafe(app.summary.name), " could not be loaded"));
+      }
+    }
     Print(table.Text());
   } else {
     json::Value pods;  // null where there is no pod

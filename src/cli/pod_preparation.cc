@@ -59,7 +59,7 @@ Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
   request.ports = std::move(arguments.ports);
   request.caller_uid = getuid();
   request.caller_gid = getgid();
-  preparation.manifest = TRY(pod::BuildPodManifest(request));
+  preparation.manifest = TRY_CTX(pod::BuildPodManifest(request), "error setting up stage0");
   stage0::PrepareOptions& options = preparation.options;
   options.manifest_bytes = appc::WritePodManifest(preparation.manifest);
   for (size_t i = 0; i < request.apps.size(); ++i) {

@@ -170,28 +170,41 @@ Status Execute(const std::vector<Step>& steps) {
   return {};
 }
 
-Result<PodGroups> SetUp(const PodRequest& request) {
-  Layout layout = TRY(Discover(request.has_limits()));
-  Plan plan = MakePlan(layout, request);
+Result<Plan> PlanFor(const PodRequest& request) {
+  return MakePlan(TRY(Discover(request.has_limits())), request);
+}
+
+Result<PodGroups> Make(Plan plan, std::string_view uuid) {
   std::string subcgroup = plan.subcgroup;
   Status executed = Execute(plan.steps);
   Result<PodGroups> groups =
       executed ? Enterable(std::move(plan)) : Result<PodGroups>(std::move(executed).error());
   if (!groups) {
     // The failure that matters is the first one.
-    Status removed = Remove(subcgroup, request.uuid);
+    Status removed = Remove(subcgroup, uuid);
     (void)removed;
   }
   return groups;
+}
+
+Result<PodGroups> SetUp(const PodRequest& request) {
+  return Make(TRY(PlanFor(request)), request.uuid);
 }
 
 Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms) {
   if (subcgroup.starts_with('/')) subcgroup.remove_prefix(1);
   if (subcgroup.empty()) return {};
   TRY(CheckSubcgroup(subcgroup));
-  if (TRY(ContainsSelf(subcgroup))) return {};
   std::string_view last = subcgroup.substr(subcgroup.rfind('/') + 1);
-  bool owned = last == ScopeName(uuid) || last == "payload";
+  bool owned = last == ScopeName(uuid);
+  // A unit started again runs another pod in the same groups: only what is empty goes, and nothing
+  // is killed.
+  bool unit = last.ends_with(".service");
+  bool payload = subcgroup.ends_with(".service/payload");
+  if (!owned && !unit && !payload) {
+    return Err(Code::kInvalid, "control group ", Quote(subcgroup), " is not one of pod ", uuid);
+  }
+  if (owned && TRY(ContainsSelf(subcgroup))) return {};
 
   std::vector<std::string> tops;
   if (Exists(StrCat(kRoot, "/cgroup.procs"))) {
@@ -207,9 +220,10 @@ Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms)
   int64_t deadline = NowMs() + timeout_ms;
   for (const std::string& top : tops) {
     std::string path = StrCat(top, "/", subcgroup);
-    // What else is in the group of a host unit is not ours.
-    Status removed = owned ? RemoveOwned(path, deadline)
-                           : RemoveGroup(AT_FDCWD, StrCat(path, "/system.slice"), false, 0);
+    Status removed = owned     ? RemoveOwned(path, deadline)
+                     : payload ? RemoveGroup(AT_FDCWD, path, false, 0)
+                               : RemoveGroup(AT_FDCWD, StrCat(path, "/system.slice"), false, 0);
+    if (!removed && !owned && removed.error().err() == EBUSY) continue;
     if (!removed && result) result = std::move(removed);
   }
   return result;

@@ -28,17 +28,22 @@ struct PodGroups {
   std::vector<MissingController> missing;
 };
 
-// Discover, MakePlan, Execute and opening what will be entered. On an error nothing of the pod's
-// groups stays.
+// The plan for this machine; nothing is made yet. Write its subcgroup to POD/subcgroup before Make:
+// a pod that is killed in between is then collected whole.
+Result<Plan> PlanFor(const PodRequest& request);
+// Executes the plan and opens what will be entered. On an error nothing of the pod's groups stays.
+Result<PodGroups> Make(Plan plan, std::string_view uuid);
+// Both, where nobody has to find the groups again.
 Result<PodGroups> SetUp(const PodRequest& request);
 
 // Carries the steps out in order. The error names the file: write "64000000" to /sys/...: ...
 Status Execute(const std::vector<Step>& steps);
 
 // Removes the groups of a pod in all hierarchies, deepest first, killing what still runs in them
-// and waiting until it is gone (at most `timeout_ms`). A subcgroup that is a host unit keeps the
-// unit itself and nothing is killed. Groups that are not there are fine; so is an empty subcgroup.
-// kInvalid: a path that climbs.
+// and waiting until it is gone (at most `timeout_ms`). In a host unit, which may by now run another
+// pod, only empty groups of pods go and nothing is killed. Groups that are not there are fine, so
+// is an empty subcgroup, and the group that the caller itself is in is left. kInvalid: a path that
+// climbs, or the group of something else.
 Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms = 2000);
 
 }  // namespace rkt::cgroup

@@ -125,6 +125,29 @@ TEST_F(GroupsTest, RemovalUnderAnotherNameKillsNothing) {
   EXPECT_TRUE(WIFSIGNALED(Reap(pid)));
 }
 
+TEST_F(GroupsTest, GroupsOfAUnitGoOnceTheyAreEmpty) {
+  // As if this process were in a unit of that name.
+  std::string unit = StrCat("rkt-test-", getpid(), ".service");
+  for (Hierarchy& hierarchy : layout_.v1) hierarchy.own_path = StrCat("/", unit);
+  Plan plan = MakePlan(layout_, request_);
+  ASSERT_EQ(plan.subcgroup, unit);
+  auto groups = cgroup::Make(plan, request_.uuid);
+  ASSERT_TRUE(groups) << groups.error().Text();
+  std::string top = StrCat(layout_.Find("memory")->mount_point, "/", unit);
+  pid_t pid = Sleeper(*groups);
+  EXPECT_TRUE(Remove(unit, "a-pod-of-yesterday"));
+  EXPECT_EQ(kill(pid, 0), 0);
+  EXPECT_TRUE(Exists(StrCat(top, "/system.slice/web.service")));
+  kill(pid, SIGKILL);
+  Reap(pid);
+  EXPECT_TRUE(Remove(unit, request_.uuid));
+  EXPECT_FALSE(Exists(StrCat(top, "/system.slice")));
+  for (const Hierarchy& hierarchy : layout_.v1) {
+    rmdir(StrCat(hierarchy.mount_point, "/", unit).c_str());
+  }
+  EXPECT_FALSE(Exists(top));
+}
+
 TEST_F(GroupsTest, FailureNamesTheFileAndLeavesNothing) {
   request_.apps[0].limits.cpu_shares.reset();
   request_.apps[0].limits.cpu_milli = uint64_t{1} << 60;
@@ -149,6 +172,9 @@ TEST(GroupsRemove, PathsThatClimbAreRefused) {
     auto removed = Remove(path, "u");
     ASSERT_FALSE(removed) << path;
     EXPECT_EQ(removed.error().code(), Code::kInvalid) << path;
+  }
+  for (const char* path : {"system.slice", "machine.slice/x.scope", "payload", "a/payload"}) {
+    EXPECT_FALSE(Remove(path, "u")) << path;
   }
   EXPECT_TRUE(Remove(StrCat("no-such-group/", ScopeName("u")), "u"));
 }

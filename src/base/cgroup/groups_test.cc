@@ -4,7 +4,9 @@
 #include "base/cgroup/groups.h"
 
 #include <gtest/gtest.h>
+#include <linux/sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +125,39 @@ TEST_F(GroupsTest, RemovalUnderAnotherNameKillsNothing) {
   EXPECT_EQ(kill(pid, 0), 0);
   kill(pid, SIGKILL);
   EXPECT_TRUE(WIFSIGNALED(Reap(pid)));
+}
+
+TEST_F(GroupsTest, V2GroupIsEnteredByCloneAndKilledWhole) {
+  if (!layout_.v2) GTEST_SKIP() << "needs a mounted cgroup v2";
+  // A machine without controllers on v2 still has groups; ours as a unified machine would make
+  // them.
+  Layout unified;
+  unified.v2 = Hierarchy{{}, layout_.v2->mount_point, "/"};
+  unified.unified = true;
+  Plan plan = MakePlan(unified, {request_.uuid, {{"web", {}}}});
+  auto groups = cgroup::Make(plan, request_.uuid);
+  ASSERT_TRUE(groups) << groups.error().Text();
+  ASSERT_TRUE(groups->supervisor);
+  ASSERT_EQ(mkdir(StrCat(plan.supervisor_group, "/beneath").c_str(), 0755), 0);
+  clone_args args = {};
+  args.flags = CLONE_INTO_CGROUP;
+  args.exit_signal = SIGCHLD;
+  args.cgroup = static_cast<uint64_t>(groups->supervisor.get());
+  signal(SIGCHLD, SIG_IGN);
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) {
+    pause();
+    _exit(0);
+  }
+  ASSERT_GT(pid, 0);
+  std::string memberships = ReadFile(StrCat("/proc/", pid, "/cgroup")).value_or("");
+  EXPECT_NE(memberships.find(StrCat("0::/", plan.subcgroup, "\n")), std::string::npos)
+      << memberships;
+  Status removed = Remove(plan.subcgroup, request_.uuid);
+  signal(SIGCHLD, SIG_DFL);
+  EXPECT_TRUE(removed) << removed.error().Text();
+  EXPECT_FALSE(Exists(plan.supervisor_group));
+  EXPECT_NE(kill(static_cast<pid_t>(pid), 0), 0);
 }
 
 TEST_F(GroupsTest, GroupsOfAUnitGoOnceTheyAreEmpty) {

@@ -126,6 +126,7 @@ Status Store::Import::State::PlaceTree(const std::string& tree_id, bool* placed)
 Status Store::Import::State::PlaceImage(const std::string& key, bool* already_stored) {
   int cas = store->cas.get();
   Lock lock = TRY(Lock::File(cas, ImageLockPath(key), Lock::Kind::kExclusive));
+  (void)::fchmod(lock.fd(), 0660);  // the group may lock it too, whatever our umask
   IndexView view = TRY(store->View());
   bool has_row = TRY(view.ByKey(key)).has_value();
   auto old = StatAt(cas, BlobPath(key));

@@ -52,7 +52,10 @@ Status MakeLayout(int cas) {
                           "treestorelocks"}) {
     TRY(MakeStoreDir(cas, dir, kDirMode));
   }
-  return MakeStoreDir(cas, "tree", kTreesMode);
+  TRY(MakeStoreDir(cas, "tree", kTreesMode));
+  Fd lock = TRY(OpenAt(cas, kIndexLock, O_RDWR | O_CREAT | O_NOFOLLOW, kManifestMode));
+  (void)::fchmod(lock.get(), kManifestMode);  // against the umask; fails where another user made it, and need not
+  return {};
 }
 
 // The row of a stored blob. A manifest file that is gone or damaged is made anew from the blob.

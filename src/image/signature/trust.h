@@ -35,8 +35,9 @@ struct TrustDialog {
   std::function<void(const std::string& line)> print;
   // Text for standard error, of the subsystem "pubkey".
   std::function<void(const std::string& text)> notice;
-  // Asks on the terminal; true: yes, false: no. Empty where there is nobody to ask.
-  std::function<Result<bool>(const std::string& question)> ask;
+  // Asks on the terminal and gives back the line that was typed; an error where no more comes. Empty where there is
+  // nobody to ask.
+  std::function<Result<std::string>(const std::string& question)> ask;
 };
 
 struct TrustOptions {

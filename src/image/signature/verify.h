@@ -42,7 +42,7 @@ class Verification {
   static Result<Verification> StartOn(std::string_view signature, int data);
 
   // The end of a pipe to write the signed bytes to; -1 with StartOn and after CloseData. A writer sees EPIPE when the
-  // check has ended early; Finish tells why.
+  // check has ended early; Finish tells why. (Writers ignore SIGPIPE.)
   int data() const { return data_.get(); }
   void CloseData() { data_.Close(); }
 
@@ -56,10 +56,10 @@ class Verification {
   Result<Signer> Finish(const Keystore& keystore, std::string_view image_name);
 
  private:
-  Verification(Child child, Fd requests, Fd answers, Fd data);
+  Verification(Child child, Fd socket, Fd data)
+      : child_(std::move(child)), socket_(std::move(socket)), data_(std::move(data)) {}
   Child child_;
-  Fd requests_;
-  Fd answers_;
+  Fd socket_;
   Fd data_;
 };
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+// libexec/rkt/fetch: brings an image into the store. Started by rkt, never by people:
+//   fetch import DATA-DIR FILE-NAME [--no-render] [--latest]      the file is open on descriptor 3
+// It reports on descriptor 4 (store/report.h) and is killed when rkt dies.
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/file.h"
+#include "fetch/pipeline.h"
+#include "store/report.h"
+
+namespace {
+
+using rkt::StrCat;
+using rkt::store::EscapeWord;
+
+constexpr uint64_t kProgressStep = 2u << 20;
+
+void Report(const std::string& line) { (void)rkt::WriteAll(rkt::store::kReportFd, line + "\n"); }
+
+int Fail(const rkt::Error& error) {
+  std::string lines;
+  for (const rkt::Error* link = &error; link != nullptr; link = link->cause()) {
+    lines += StrCat(lines.empty() ? "" : "\n", "error ", static_cast<int>(link->code()), " ", link->err(), " ",
+                    EscapeWord(link->message()));
+  }
+  Report(lines);
+  return 1;
+}
+
+int Usage() {
+  return Fail(rkt::Err(rkt::Code::kInternal, "usage: fetch import DATA-DIR FILE-NAME [--no-render] [--latest]"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (argc < 4 || std::strcmp(argv[1], "import") != 0) return Usage();
+  rkt::fetch::ImportRequest request;
+  request.file = rkt::store::kFileFd;
+  request.name = argv[3];
+  for (int i = 4; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--no-render") == 0) {
+      request.options.unpack = false;
+    } else if (std::strcmp(argv[i], "--latest") == 0) {
+      request.options.latest = true;
+    } else {
+      return Usage();
+    }
+  }
+  if (::geteuid() != 0) request.options.unpack = false;
+  uint64_t reported = 0;
+  request.progress = [&](uint64_t bytes) {
+    if (bytes - reported < kProgressStep) return;
+    reported = bytes;
+    Report(StrCat("progress ", bytes));
+  };
+  auto store = rkt::store::Store::Open(argv[2]);
+  if (!store) return Fail(store.error());
+  auto stored = rkt::fetch::ImportArchive(*store, request);
+  if (!stored) return Fail(stored.error());
+  Report(StrCat("done ", stored->key, " ", stored->already_stored ? 1 : 0, " ",
+                stored->tree_id.empty() ? "-" : stored->tree_id, " ", EscapeWord(stored->name), " ",
+                EscapeWord(stored->version)));
+  return 0;
+}

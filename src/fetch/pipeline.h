@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The import of one file: a thread decompresses, one hashes, the caller's unpacks and writes the blob. All read the
+// same few buffers, so that memory does not grow with the image.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "store/import.h"
+#include "store/store.h"
+
+namespace rkt::fetch {
+
+struct ImportRequest {
+  int file = -1;
+  std::string name;  // of the file, for messages
+  store::Store::Import::Options options;
+  std::function<void(uint64_t bytes)> progress;
+};
+Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const ImportRequest& request);
+
+}  // namespace rkt::fetch

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// What the fetch program and rkt say to each other. The archive is open on kFileFd; the program reports on kReportFd,
+// line by line:
+//   progress BYTES                                 bytes of the file read so far
+//   error CODE ERRNO MESSAGE                       one link of the chain of an error, the outermost first
+//   done KEY STORED-BEFORE TREE-ID NAME VERSION    TREE-ID is "-" where no tree was made
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rkt::store {
+
+inline constexpr int kFileFd = 3;
+inline constexpr int kReportFd = 4;
+
+// '%', blanks and control characters as %XX, and "%" alone for an empty text: a word is always one word.
+std::string EscapeWord(std::string_view text);
+// Nothing where the word is malformed.
+std::optional<std::string> UnescapeWord(std::string_view word);
+
+}  // namespace rkt::store

@@ -218,6 +218,7 @@ TEST(PodManifest, EveryRuleIsHeldAndNamed) {
            {"\"uid\":5", "\"uid\":4294967295", ": volumes[1].uid: must be"},
            {"\"hostPort\":8080", "\"hostPort\":65536", ": ports[0].hostPort: must be"},
            {"127.0.0.1", "127.0.0.256", ": ports[0].hostIP: must be an IP"},
+           {"\"hostIP\":\"127.0.0.1\"", "\"hostIP\":\"\"", "accepted"},
            {"\"kind\":\"host\",\"source\":\"/x\"", "\"kind\":\"host\"",
             ": apps[0].mounts[1].appVolume: source of"},
            {"\"image\":", "\"picture\":", ": apps[0].image: is missing"},
@@ -294,6 +295,18 @@ TEST(Manifests, EveryChangedByteGivesAnErrorOrAStableManifest) {
       }
     }
   }
+}
+
+TEST(Manifests, ManyUnknownMembersAreWrittenInLinearTime) {
+  std::string many = "{\"k\":0";
+  for (int i = 0; i < 100000; ++i) many += StrCat(",\"", i, "\":0");
+  std::string text = kImage;
+  size_t at = text.find("\"x-app\":");
+  text.insert(at, many.substr(1) + ",");
+  auto manifest = ParseImageManifest(text);
+  ASSERT_TRUE(manifest) << manifest.error().message();
+  EXPECT_EQ(manifest->app->unknown.size(), 100002u);
+  EXPECT_EQ(WriteImageManifest(*manifest), text);
 }
 
 TEST(Manifests, HostileDocumentsAreRefused) {

@@ -57,7 +57,11 @@ void ReadExposedPort(Source& source, const json::Value& value, const Path& path,
   ObjectReader reader(source, value, path);
   reader.Checked("name", CheckACName, &out->name);
   reader.Uint32("hostPort", 65535, &out->host_port);
-  if (reader.Take("hostIP")) reader.Checked("hostIP", CheckAddress, &out->host_ip);
+  // Go writes the missing address as "".
+  const json::Value* address = reader.Take("hostIP");
+  if (address && *address != json::Value("")) {
+    reader.Checked("hostIP", CheckAddress, &out->host_ip);
+  }
   if (const json::Value* port = reader.Take("podPort")) {
     ReadPort(source, *port, Path{&path, "podPort"}, &out->pod_port.emplace());
   }

@@ -128,7 +128,9 @@ void ObjectReader::Finish(Unknown* unknown) {
 }
 
 void WriteUnknown(json::Value& object, const Unknown& unknown) {
-  for (const json::Member& member : unknown) object.Set(member.key, member.value);
+  // They are none of the known ones, so nothing is looked up: there may be very many.
+  std::vector<json::Member>& members = object.members();
+  members.insert(members.end(), unknown.begin(), unknown.end());
 }
 
 }  // namespace rkt::appc

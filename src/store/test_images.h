@@ -14,7 +14,9 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/tar.h"
+#include "store/import.h"
 
 namespace rkt::store {
 
@@ -80,6 +82,14 @@ inline TarReader::Source StringSource(const std::string& bytes, size_t piece = 4
     *at += next.size();
     return next;
   };
+}
+
+// Brings an archive into the store, as the fetch program does.
+inline Result<Store::Import::Stored> ImportBytes(Store& store, const std::string& bytes,
+                                                 Store::Import::Options options = {}) {
+  auto import = TRY(Store::Import::Begin(store, options));
+  TRY(import.Read(StringSource(bytes)));
+  return import.Commit(Sha512Hex(bytes));
 }
 
 }  // namespace rkt::store

@@ -117,8 +117,16 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
       if (check) hash.Update(piece);
       return piece;
     });
+    // What was imported could be read: if it cannot any more, the blob was changed.
+    auto damaged = [&](const Error& error) {
+      if (error.code() != Code::kInvalid) return Error(error);
+      return Err(Code::kCorrupt, "image ", layer.key, " is damaged: ", error.Text());
+    };
     Status read = [&]() -> Status {
-      while (TRY(archive.Next())) {
+      for (;;) {
+        auto more = archive.Next();
+        if (!more) return damaged(more.error());
+        if (!*more) break;
         if (!filter.Takes(archive.path(), archive.entry().type)) continue;
         if (archive.entry().type == TarType::kHardLink && !filter.TookInThisLayer(archive.link_path())) {
           return Err(Code::kInvalid, "hard link ", Quote(archive.path()), " to ", Quote(archive.link_path()),
@@ -126,7 +134,8 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
         }
         TRY(put(archive, LayerBlob{&layer, blob.blob.get()}));
       }
-      return archive.Finish();
+      Status end = archive.Finish();
+      return end ? Status() : damaged(end.error());
     }();
     if (!read) return std::move(read).error().Wrap(StrCat("image ", layer.key));
     if (check && KeyOfDigest(hash.HexDigest()) != layer.key) {

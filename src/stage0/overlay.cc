@@ -87,6 +87,26 @@ Status MountOverlay(const std::string& tree, const std::string& app, const std::
   return AttachMountAt(mount->get(), AT_FDCWD, target);
 }
 
+// The etc of an app that has no mtab, with the link to the mounts of whoever looks. Made in the upper directory by
+// hand: through the mounted overlay it would be a copy of the directory first.
+Status MakeMtab(int dir, const std::string& tree_root, const std::string& upper) {
+  auto etc = Open(StrCat(tree_root, "/etc"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!etc || ::faccessat(etc->get(), "mtab", F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
+  struct stat st;
+  if (::fstat(etc->get(), &st) != 0) return SysErr("stat ", tree_root, "/etc");
+  std::string path = StrCat(upper, "/etc");
+  TRY(MakeDir(dir, path, st.st_mode & 07777));
+  if ((st.st_uid != 0 || st.st_gid != 0) &&
+      ::fchownat(dir, path.c_str(), st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+    return SysErr("chown ", path);
+  }
+  if (::fchmodat(dir, path.c_str(), st.st_mode & 07777, 0) != 0) return SysErr("chmod ", path);
+  if (::symlinkat("../proc/self/mounts", dir, StrCat(path, "/mtab").c_str()) != 0 && errno != EEXIST) {
+    return SysErr("symlink ", path, "/mtab");
+  }
+  return {};
+}
+
 // Whether directory entries tell their type, without which overlays do not work.
 bool TellsTypes(const std::string& dir) {
   auto fd = Open(dir, O_RDONLY | O_DIRECTORY);
@@ -102,13 +122,16 @@ bool TellsTypes(const std::string& dir) {
 }  // namespace
 
 std::string OverlayObstacle(const std::string& data_dir) {
-  int context = static_cast<int>(::syscall(SYS_fsopen, "overlay", 1 /* FSOPEN_CLOEXEC */));
-  if (context < 0) return "overlay is not supported by the kernel";
-  ::close(context);
+  // Where the module is not loaded yet, asking for the file system loads it.
+  if (!Exists("/sys/module/overlay")) {
+    Fd context(static_cast<int>(::syscall(SYS_fsopen, "overlay", 1 /* FSOPEN_CLOEXEC */)));
+    if (!context) return "overlay is not supported by the kernel";
+  }
   struct statfs fs;
   if (::statfs(data_dir.c_str(), &fs) != 0) return StrCat("statfs ", data_dir, ": ", ErrnoText(errno));
   if (fs.f_type == kAufsMagic) return "aufs does not work beneath overlay";
   if (fs.f_type == kZfsMagic) return "zfs does not work beneath overlay";
+  if (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC) return "";
   if (!TellsTypes(data_dir)) return "the file system of the data directory does not tell the type of entries";
   return "";
 }
@@ -136,6 +159,7 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
     OverlayPaths paths = PathsOf(app.tree_id, app.name);
     TRY(MakeRoot(dir, store, app.tree_id, paths.upper));
     TRY(MakeDir(dir, paths.work, 0755));
+    TRY(MakeMtab(dir, store.TreeRootfsPath(app.tree_id), paths.upper));
     std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
     TRY(MakeDir(dir, stage2, 0755));
     TRY(MakeDir(dir, StrCat(stage2, "/rootfs"), 0755));
@@ -161,6 +185,7 @@ Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::stri
     std::string stage2 = StrCat(pod::kStage1Rootfs, "/", pod::AppDir(app.name));
     TRY(MakeDir(pod.fd(), stage2, 0755));
     TRY_CTX(copy(app.tree_id, StrCat(stage2, "/rootfs")), "copying the image of app ", app.name);
+    TRY(MakeMtab(pod.fd(), store.TreeRootfsPath(app.tree_id), StrCat(stage2, "/rootfs")));
     std::string manifest = TRY(pod.ReadFile(pod::AppImageManifest(app.name)));
     TRY(WriteFileAt(pod.fd(), StrCat(stage2, "/manifest"), manifest, 0640));
   }
@@ -183,19 +208,6 @@ Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparati
 
 void UnmountOverlays(const pod::Pod& pod) {
   (void)DetachMount(StrCat(pod.path(), "/", pod::kStage1Rootfs));
-}
-
-Status MakeMtabs(const std::vector<Preparation::App>& apps) {
-  for (const Preparation::App& app : apps) {
-    std::string path = StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name), "/etc");
-    auto etc = Open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    if (!etc) continue;
-    if (::faccessat(etc->get(), "mtab", F_OK, AT_SYMLINK_NOFOLLOW) == 0) continue;
-    if (::symlinkat("../proc/self/mounts", etc->get(), "mtab") != 0 && errno != EEXIST) {
-      return SysErr("making etc/mtab of app ", app.name);
-    }
-  }
-  return {};
 }
 
 }  // namespace rkt::stage0

@@ -20,7 +20,8 @@ namespace rkt::stage0 {
 // Why overlays cannot be used on the data directory; empty where they can.
 std::string OverlayObstacle(const std::string& data_dir);
 
-// Makes upper and work directories and mount points, and the markers that say which trees are used.
+// Makes upper and work directories and mount points, and the markers that say which trees are used. An app whose etc
+// has no mtab gets the link to /proc, here as in CopyTrees.
 Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
                        const std::vector<Preparation::App>& apps);
 // Copies the trees instead.
@@ -33,7 +34,5 @@ Status EnterPrivateMounts();
 Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparation::App>& apps);
 // Detaches all of it again, in this process's mount namespace.
 void UnmountOverlays(const pod::Pod& pod);
-// etc/mtab of each app, where there is an etc and no mtab. The working directory is the pod's.
-Status MakeMtabs(const std::vector<Preparation::App>& apps);
 
 }  // namespace rkt::stage0

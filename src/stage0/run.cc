@@ -79,7 +79,6 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
   TRY(EnterPrivateMounts());
   if (preparation.overlay) TRY(MountOverlays(preparation.stage1_tree, preparation.apps));
-  TRY(MakeMtabs(preparation.apps));
   return BecomeStage1(std::move(start), preparation.lock);
 }
 

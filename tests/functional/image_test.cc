@@ -179,7 +179,7 @@ TEST_F(Images, ListShowsWhatThereIs) {
   std::string id = Fetch(JudgeAci());
   std::vector<std::string> lines = Lines(RktOk({"image", "list"}).out);
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_TRUE(StartsWith(lines[0], "ID\t\t\tNAME\t\t\t\tSIZE\tIMPORT TIME\tLAST USED")) << lines[0];
+  EXPECT_TRUE(StartsWith(lines[0], "ID\t\t\tNAME\t\t\tSIZE\tIMPORT TIME\tLAST USED")) << lines[0];
   EXPECT_TRUE(StartsWith(lines[1], id.substr(0, 19) + "\texample.com/judge:1.0.0\t")) << lines[1];
   EXPECT_TRUE(Contains(lines[1], "MiB\t")) << lines[1];
   Facts list = Facts::Parse(RktOk({"image", "list", "--format=json"}).out);

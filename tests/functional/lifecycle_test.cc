@@ -226,7 +226,8 @@ TEST_F(Pods, StateIsDirectoryAndLock) {
 TEST_F(Pods, ListShowsAPodsAppsInRows) {
   EXPECT_EQ(RktOk({"list", "--no-legend"}).out, "");
   EXPECT_EQ(Trim(RktOk({"list", "--format=json"}).out), "null");
-  std::string uuid = Prepare({JudgeAci(), "--name=one", "---", JudgeAci(), "--name=two"});
+  std::string uuid =
+      Prepare({JudgeAci(), "--name=one", "--", "x", "---", JudgeAci(), "--name=two"});
   std::vector<std::string> lines = Lines(RktOk({"list"}).out);
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_TRUE(StartsWith(lines[0], "UUID\t\tAPP\tIMAGE NAME\t\t")) << lines[0];

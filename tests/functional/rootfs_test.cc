@@ -93,7 +93,7 @@ TEST_F(Rootfs, MtabAndResolvConf) {
 TEST_F(Rootfs, HostsEntries) {
   Output output = RunOk({"--hosts-entry=1.2.3.4=h1", "--hosts-entry=1.2.3.4=h3", JudgeAci(), "--",
                          "show", "/etc/hosts"});
-  EXPECT_TRUE(Contains(AppText(output.out), "1.2.3.4 h1 h3")) << output.out;
+  EXPECT_TRUE(Contains(AppText(output.out), "1.2.3.4\th1 h3")) << output.out;
   output = RunOk({"--hostname=named", JudgeAci(), "--", "show", "/etc/hosts"});
   EXPECT_TRUE(Contains(AppText(output.out), "127.0.0.1")) << output.out;
   EXPECT_EQ(Run({"--hosts-entry=host", "--hosts-entry=1.2.3.4=h", JudgeAci()}).code, 254);

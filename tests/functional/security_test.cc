@@ -136,7 +136,9 @@ TEST_F(Security, ProtectedPathsAreReadOnly) {
   Facts facts = See({});
   for (const char* path :
        {"/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/panic_on_oom"}) {
-    EXPECT_EQ(facts[std::string("/paths/") + path + "/write"], "EROFS") << path;
+    std::string at = std::string("/paths/") + path;
+    if (facts[at + "/type"] == "ENOENT") continue;  // not every kernel has all of them
+    EXPECT_EQ(facts[at + "/write"], "EROFS") << path;
   }
   auto results = Try({}, {},
                      {"mkdir:/sys/kernel/x", "create:/sys/block/x", "mkdir:/sys/fs/cgroup/x",

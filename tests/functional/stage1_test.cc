@@ -194,7 +194,7 @@ TEST_F(Fly, MountsAreKeptOffTheHost) {
 }
 
 TEST_F(Fly, OneAppOnly) {
-  Output output = Run({JudgeAci(), "--name=a", "---", JudgeAci(), "--name=b"});
+  Output output = Run({JudgeAci(), "--name=a", "--", "x", "---", JudgeAci(), "--name=b"});
   EXPECT_NE(output.code, 0);
   EXPECT_TRUE(Contains(output.err, "fly only supports 1 application per Pod for now"))
       << output.err;

@@ -75,22 +75,24 @@ Result<std::vector<Fd>> OpenLogs(int pod_dir, const PodPlan& plan) {
   return logs;
 }
 
+std::string IsolatorName(const std::string& resource) {
+  bool general = resource == "memory" || resource == "cpu";
+  return StrCat(general ? "resource/" : "os/linux/", resource);
+}
+
 Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
   cgroup::PodRequest request;
   request.uuid = plan.uuid;
   for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits});
-  cgroup::PodGroups groups = TRY_CTX(cgroup::SetUp(request), "control groups");
-  for (const cgroup::MissingController& missing : groups.missing) {
-    Notice("stage1", StrCat("warning: resource/", missing.resource,
-                            " isolator set but support disabled in the kernel, skipping"));
+  cgroup::Plan groups_plan = TRY_CTX(cgroup::PlanFor(request), "control groups");
+  if (!groups_plan.subcgroup.empty()) {
+    // Written before they are made: whoever collects the pod must find them.
+    TRY(WriteFileAt(pod_dir, pod::kSubcgroupFile, groups_plan.subcgroup, 0644, true));
   }
-  if (!groups.subcgroup.empty()) {
-    // Written before anything enters them: whoever collects the pod must find them.
-    Status written = WriteFileAt(pod_dir, pod::kSubcgroupFile, groups.subcgroup, 0644, true);
-    if (!written) {
-      (void)cgroup::Remove(groups.subcgroup, plan.uuid);
-      return std::move(written).error();
-    }
+  cgroup::PodGroups groups = TRY_CTX(cgroup::Make(std::move(groups_plan), plan.uuid), "control groups");
+  for (const cgroup::MissingController& missing : groups.missing) {
+    Notice("stage1", StrCat("warning: ", IsolatorName(missing.resource),
+                            " isolator set but support disabled in the kernel, skipping"));
   }
   return groups;
 }

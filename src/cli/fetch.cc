@@ -40,7 +40,7 @@ int Run(Invocation& invocation) {
     requests.push_back({std::move(app.image), std::move(app.signature)});
   }
   auto keys = image::FetchImages(*store, requests, FetchOptions(invocation, *policy));
-  if (!keys) return Fail(keys.error());
+  if (!keys) return Fail(ByCause(std::move(keys).error()));
   for (const std::string& key : *keys) {
     PrintLine(invocation.Bool("full") ? key : key.substr(0, kShortId));
   }

@@ -74,7 +74,9 @@ int Render(Invocation& invocation) {
   if (!store) return Fail(store.error());
   Status done = image::RenderImage(*store, std::string(invocation.words[0]),
                                    std::string(invocation.words[1]), UnpackOptions(invocation),
-                                   [](const std::string& text) { Notice("", TerminalSafe(text)); });
+                                   [](const std::string& text) {
+                                     Notice("", StrCat("warning: ", TerminalSafe(text)));
+                                   });
   return done ? 0 : Fail(done.error());
 }
 

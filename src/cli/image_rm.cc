@@ -60,6 +60,9 @@ int Verify(Invocation& invocation) {
                        TerminalSafe(detail), ";  rebuilding..."));
     });
     if (!verified) {
+      if (verified.error().code() == Code::kCorrupt) {
+        return Fail(StrCat("verification failed for image ", shown), std::move(verified).error());
+      }
       return Fail(StrCat("unable to repair cache for image ", shown), std::move(verified).error());
     }
     switch (verified->outcome) {

@@ -97,9 +97,15 @@ int Invocation::Usage() const {
 }
 
 int Fail(const Error& error) {
-  PrintError("", error);
+  if (error.message().empty() && !Debug()) {
+    Notice("", error.Innermost().message());
+  } else {
+    PrintError("", error);
+  }
   return kFailed;
 }
+
+Error ByCause(Error error) { return std::move(error).Wrap(""); }
 
 int Fail(std::string_view message, Error error) {
   return Fail(std::move(error).Wrap(std::string(message)));

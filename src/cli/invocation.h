@@ -62,8 +62,11 @@ class Invocation {
   std::unique_ptr<PodArguments> pod_;
 };
 
-// What a command that failed returns: prints "NAME: message: cause", gives 254.
+// What a command that failed returns: prints "NAME: message: innermost cause", gives 254.
 int Fail(const Error& error);
+// An error of which Fail prints the innermost cause alone, and with --debug the tree: for finding images, where what
+// happened says it all.
+Error ByCause(Error error);
 // The same with a message in front.
 int Fail(std::string_view message, Error error);
 // "NAME: message", 254.

@@ -42,7 +42,9 @@ Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
   request.rkt_version = RKT_VERSION;
   for (AppArguments& app : arguments.apps) {
     pod::AppRequest& wanted = request.apps.emplace_back(std::move(app.request));
-    wanted.image_key = TRY(image::FindImage(*preparation.store, app.image, fetch, app.signature));
+    auto key = image::FindImage(*preparation.store, app.image, fetch, app.signature);
+    if (!key) return ByCause(std::move(key).error());
+    wanted.image_key = *std::move(key);
     wanted.image = &preparation.images.emplace_back(
         TRY_CTX(preparation.store->ReadManifest(wanted.image_key), "cannot get image manifest"));
   }

@@ -52,6 +52,7 @@ image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view 
   image::FetchOptions options;
   options.pull = image::ParsePullPolicy(pull_policy);
   options.insecure_image = invocation.globals.SkipImageCheck();
+  options.keystore = image::Keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
   return options;
 }
 
@@ -67,11 +68,13 @@ Result<stage0::Stage1Options> Stage1Options(Invocation& invocation) {
   options.defaults.images_dir = config->stage1_images;
   const bool skip_check = invocation.globals.SkipImageCheck();
   std::string images_dir = options.defaults.images_dir;
-  options.import = [skip_check, images_dir](store::Store& store, const std::string& location,
+  image::Keystore keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
+  options.import = [skip_check, images_dir, keystore](store::Store& store, const std::string& location,
                                             bool check_signature) {
     image::FetchOptions fetch;
     fetch.dependencies = false;
     fetch.insecure_image = skip_check || !check_signature;
+    fetch.keystore = keystore;
     return image::FindStage1Image(store, location, fetch, images_dir);
   };
   return options;

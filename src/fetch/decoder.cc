@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/file.h"
 #include "base/tar.h"
 
 namespace rkt::fetch {
@@ -232,20 +233,30 @@ Result<std::unique_ptr<Decoder>> Started(Input& input) {
 
 }  // namespace
 
-Input::Input(int fd, std::string name, std::function<void(uint64_t)> on_read)
-    : fd_(fd), name_(std::move(name)), on_read_(std::move(on_read)), buffer_(kInputBuffer, '\0') {}
+Input::Input(int fd, std::string name, std::function<void(uint64_t)> on_read, int copy)
+    : fd_(fd), name_(std::move(name)), on_read_(std::move(on_read)), copy_(copy), buffer_(kInputBuffer, '\0') {}
+
+Result<size_t> Input::Fill(size_t offset) {
+  ssize_t n;
+  do {
+    n = ::read(fd_, buffer_.data() + offset, buffer_.size() - offset);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return SysErr("read ", name_);
+  const auto size = static_cast<size_t>(n);
+  total_ += size;
+  if (copy_ >= 0) {
+    Status copied = WriteAll(copy_, std::string_view(buffer_).substr(offset, size));
+    if (!copied && copied.error().err() != EPIPE) return std::move(copied).error();
+    if (!copied) copy_ = -1;
+  }
+  return size;
+}
 
 Result<std::string_view> Input::Peek() {
-  while (pending_.empty()) {
-    ssize_t n = ::read(fd_, buffer_.data(), buffer_.size());
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return SysErr("read ", name_);
-    }
-    if (n == 0) break;
-    total_ += static_cast<uint64_t>(n);
-    pending_ = std::string_view(buffer_).substr(0, static_cast<size_t>(n));
-    if (on_read_) on_read_(total_);
+  if (pending_.empty()) {
+    size_t n = TRY(Fill(0));
+    pending_ = std::string_view(buffer_).substr(0, n);
+    if (n != 0 && on_read_) on_read_(total_);
   }
   return pending_;
 }
@@ -253,15 +264,10 @@ Result<std::string_view> Input::Peek() {
 Result<std::string_view> Input::Head(size_t size) {
   size_t have = 0;
   while (have < size) {
-    ssize_t n = ::read(fd_, buffer_.data() + have, buffer_.size() - have);
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return SysErr("read ", name_);
-    }
+    size_t n = TRY(Fill(have));
     if (n == 0) break;
-    have += static_cast<size_t>(n);
+    have += n;
   }
-  total_ += have;
   pending_ = std::string_view(buffer_).substr(0, have);
   return pending_.substr(0, size);
 }

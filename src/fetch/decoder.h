@@ -21,8 +21,9 @@ namespace rkt::fetch {
 // The file being read, in pieces.
 class Input {
  public:
-  // `name` is for messages; `on_read` hears how many bytes were read so far.
-  Input(int fd, std::string name, std::function<void(uint64_t)> on_read = {});
+  // `name` is for messages; `on_read` hears how many bytes were read so far. All that is read goes to the descriptor
+  // `copy` as well (-1: none), for one who verifies these very bytes; that nobody reads there any more is no error.
+  Input(int fd, std::string name, std::function<void(uint64_t)> on_read = {}, int copy = -1);
   // What was read and not used yet. Reads on when that is empty; empty after that: the end.
   Result<std::string_view> Peek();
   void Use(size_t bytes) { pending_.remove_prefix(bytes); }
@@ -32,7 +33,11 @@ class Input {
  private:
   int fd_;
   std::string name_;
+  // Reads the file once, into the buffer from `offset` on.
+  Result<size_t> Fill(size_t offset);
+
   std::function<void(uint64_t)> on_read_;
+  int copy_;
   std::string buffer_;
   std::string_view pending_;
   uint64_t total_ = 0;

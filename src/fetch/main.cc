@@ -2,7 +2,7 @@
 // Copyright The rkt Authors
 
 // libexec/rkt/fetch: brings an image into the store. Started by rkt, never by people:
-//   fetch import DATA-DIR FILE-NAME [--no-render] [--latest]      the file is open on descriptor 3
+//   fetch import DATA-DIR FILE-NAME [--no-render] [--latest] [--verify]   the file is open on descriptor 3
 // It reports on descriptor 4 (store/report.h) and is killed when rkt dies.
 
 #include <signal.h>
@@ -34,14 +34,27 @@ int Fail(const rkt::Error& error) {
   return 1;
 }
 
+// Says whose image it is, and waits for leave to put it in place.
+rkt::Status AskForApproval(const std::string& name) {
+  Report(StrCat("read ", EscapeWord(name)));
+  char byte;
+  ssize_t n;
+  do {
+    n = ::read(rkt::store::kApprovalFd, &byte, 1);
+  } while (n < 0 && errno == EINTR);
+  if (n == 1) return {};
+  return rkt::Err(rkt::Code::kPermission, "the image was not approved");
+}
+
 int Usage() {
-  return Fail(rkt::Err(rkt::Code::kInternal, "usage: fetch import DATA-DIR FILE-NAME [--no-render] [--latest]"));
+  return Fail(rkt::Err(rkt::Code::kInternal, "usage: fetch import DATA-DIR FILE-NAME [--no-render] [--latest] [--verify]"));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::signal(SIGPIPE, SIG_IGN);
   if (argc < 4 || std::strcmp(argv[1], "import") != 0) return Usage();
   rkt::fetch::ImportRequest request;
   request.file = rkt::store::kFileFd;
@@ -51,6 +64,9 @@ int main(int argc, char** argv) {
       request.options.unpack = false;
     } else if (std::strcmp(argv[i], "--latest") == 0) {
       request.options.latest = true;
+    } else if (std::strcmp(argv[i], "--verify") == 0) {
+      request.copy = rkt::store::kCopyFd;
+      request.approve = AskForApproval;
     } else {
       return Usage();
     }

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/fd.h"
 #include "base/hash.h"
 #include "fetch/decoder.h"
 #include "fetch/ring.h"
@@ -36,7 +37,8 @@ void Decompress(Decoder& decoder, Ring& ring) {
 }  // namespace
 
 Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const ImportRequest& request) {
-  Input input(request.file, request.name, request.progress);
+  Fd copy(request.copy);
+  Input input(request.file, request.name, request.progress, request.copy);
   auto decoder = TRY(MakeDecoder(input));
   auto import = TRY(store::Store::Import::Begin(store, request.options));
 
@@ -55,6 +57,12 @@ Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const Im
   decompressing.join();
   hashing.join();
   TRY(std::move(read));
+  if (request.approve) {
+    // Whatever a decoder may have left: a signature is over the whole file.
+    while (!TRY(input.Peek()).empty()) input.Use(TRY(input.Peek()).size());
+    copy.Close();
+    TRY(request.approve(import.name()));
+  }
   return import.Commit(hash.HexDigest());
 }
 

@@ -21,6 +21,10 @@ struct ImportRequest {
   std::string name;  // of the file, for messages
   store::Store::Import::Options options;
   std::function<void(uint64_t bytes)> progress;
+  // All bytes of the file go to this descriptor as they are read (-1: nowhere), and it is closed at the end.
+  int copy = -1;
+  // Asked when everything was read, before anything is put in place; an error ends the import.
+  std::function<Status(const std::string& image_name)> approve;
 };
 Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const ImportRequest& request);
 

@@ -74,17 +74,35 @@ class Builder {
   Value TakeRoot() { return std::move(root_); }
   const std::optional<Error>& error() const { return error_; }
 
-  bool null() { return Add(Value()); }
-  bool boolean(bool value) { return Add(Value(value)); }
+  bool null() { return Put() != nullptr; }
+  bool boolean(bool value) {
+    Value* place = Put();
+    if (place) place->SetBool(value);
+    return place != nullptr;
+  }
   bool number_integer(int64_t) { return AddNumber(); }
   bool number_unsigned(uint64_t) { return AddNumber(); }
   bool number_float(double, const std::string&) { return AddNumber(); }
-  bool string(std::string& value) { return Add(Value(std::move(value))); }
+  bool string(std::string& text) {
+    Value* place = Put();
+    if (place) place->SetText(Type::kString, std::move(text));
+    return place != nullptr;
+  }
   bool binary(std::vector<uint8_t>&) { return false; }
-  bool start_object(size_t) { return Open(Value::Object()); }
-  bool start_array(size_t) { return Open(Value::Array()); }
+  bool start_object(size_t) {
+    Value* place = Open();
+    if (place) place->SetObject();
+    return place != nullptr;
+  }
+  bool start_array(size_t) {
+    Value* place = Open();
+    if (place) place->SetArray();
+    return place != nullptr;
+  }
   bool key(std::string& name) {
-    open_.back()->members().push_back({std::move(name), Value()});
+    std::vector<Member>& members = open_.back()->members();
+    if (members.empty()) members.reserve(4);
+    members.emplace_back().key = std::move(name);
     end_ = Consumed();
     return true;
   }
@@ -114,47 +132,43 @@ class Builder {
     if (open_.empty()) return &root_;
     Value* parent = open_.back();
     if (parent->is_object()) return &parent->members().back().value;
-    return &parent->items().emplace_back();
+    std::vector<Value>& items = parent->items();
+    if (items.empty()) items.reserve(4);
+    return &items.emplace_back();
   }
 
-  bool Put(Value value, Value** where) {
+  // A new null at its place in the tree, nullptr where there are too many values.
+  Value* Put() {
     size_t start = TokenStart();
     if (++count_ > options_.max_values) {
-      return Fail(start, StrCat("more than ", options_.max_values, " values"));
+      Fail(start, StrCat("more than ", options_.max_values, " values"));
+      return nullptr;
     }
-    value.set_offset(static_cast<uint32_t>(start));
-    *where = Place();
-    **where = std::move(value);
-    return true;
-  }
-
-  bool Add(Value value) {
-    Value* where;
-    if (!Put(std::move(value), &where)) return false;
+    Value* value = Place();
+    value->set_offset(static_cast<uint32_t>(start));
     end_ = Consumed();
-    return true;
+    return value;
   }
 
   // The lexer has read one byte past a number.
   bool AddNumber() {
-    size_t start = TokenStart();
-    size_t stop = start;
-    while (stop < text_.size() && IsInNumber(text_[stop])) ++stop;
-    Value* where;
-    if (!Put(Value::Number(std::string(text_.substr(start, stop - start))), &where)) return false;
-    end_ = stop;
+    Value* value = Put();
+    if (!value) return false;
+    size_t start = value->offset();
+    end_ = start;
+    while (end_ < text_.size() && IsInNumber(text_[end_])) ++end_;
+    value->SetText(Type::kNumber, std::string(text_.substr(start, end_ - start)));
     return true;
   }
 
-  bool Open(Value value) {
+  Value* Open() {
     if (open_.size() >= static_cast<size_t>(options_.max_depth)) {
-      return Fail(TokenStart(), StrCat("more than ", options_.max_depth, " levels deep"));
+      Fail(TokenStart(), StrCat("more than ", options_.max_depth, " levels deep"));
+      return nullptr;
     }
-    Value* where;
-    if (!Put(std::move(value), &where)) return false;
-    open_.push_back(where);
-    end_ = Consumed();
-    return true;
+    Value* value = Put();
+    if (value) open_.push_back(value);
+    return value;
   }
 
   bool Close() {
@@ -224,6 +238,26 @@ Value Value::Number(std::string text) {
   value.type_ = Type::kNumber;
   value.data_ = std::move(text);
   return value;
+}
+
+void Value::SetText(Type type, std::string text) {
+  type_ = type;
+  data_.emplace<std::string>(std::move(text));
+}
+
+void Value::SetBool(bool value) {
+  type_ = Type::kBool;
+  data_.emplace<bool>(value);
+}
+
+void Value::SetArray() {
+  type_ = Type::kArray;
+  data_.emplace<std::vector<Value>>();
+}
+
+void Value::SetObject() {
+  type_ = Type::kObject;
+  data_.emplace<std::vector<Member>>();
 }
 
 Value Value::Array(std::vector<Value> items) {

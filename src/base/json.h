@@ -29,18 +29,23 @@ struct Member;
 
 class Value {
  public:
-  Value() = default;  // null
-  Value(std::string text)
-      : type_(Type::kString), data_(std::move(text)) {}       // NOLINT: implicit by design
-  Value(std::string_view text) : Value(std::string(text)) {}  // NOLINT
-  Value(const char* text) : Value(std::string(text)) {}       // NOLINT
-  Value(bool value) : type_(Type::kBool), data_(value) {}     // NOLINT
+  Value() = default;             // null
+  Value(std::string text);       // NOLINT: implicit by design
+  Value(std::string_view text);  // NOLINT
+  Value(const char* text);       // NOLINT
+  Value(bool value);             // NOLINT
+  // clang-format off
   template <typename T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
-      Value(T number)
-      : Value(Number(std::to_string(number))) {}  // NOLINT
+    requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
+  Value(T number) : Value(Number(std::to_string(number))) {}  // NOLINT
+  // clang-format on
   // A number as it is to be written; the caller sees to its being one.
   static Value Number(std::string text);
+  // Becomes a string or a number with this text, in place; the offset stays.
+  void SetText(Type type, std::string text);
+  void SetBool(bool value);
+  void SetArray();   // empty
+  void SetObject();  // empty
   static Value Array(std::vector<Value> items = {});
   static Value Array(const std::vector<std::string>& items);
   static Value Object(std::vector<Member> members = {});
@@ -95,6 +100,12 @@ struct Member {
   Value value;
   bool operator==(const Member& other) const;
 };
+
+// Here, where Member is whole.
+inline Value::Value(std::string text) : type_(Type::kString), data_(std::move(text)) {}
+inline Value::Value(std::string_view text) : Value(std::string(text)) {}
+inline Value::Value(const char* text) : Value(std::string(text)) {}
+inline Value::Value(bool value) : type_(Type::kBool), data_(value) {}
 
 struct ParseOptions {
   size_t max_size = 4u << 20;    // bytes of text

@@ -92,7 +92,10 @@ bool Pod::HasMoved() const {
 }
 
 Result<std::string> Pod::ReadFile(const std::string& file, size_t limit) const {
-  auto fd = OpenInRoot(dir_.get(), file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  // A plain name cannot lead anywhere; a longer path is resolved beneath the pod.
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+  auto fd = file.find('/') == std::string::npos ? OpenAt(dir_.get(), file, kFlags)
+                                                : OpenInRoot(dir_.get(), file, kFlags);
   if (!fd) {
     if (fd.error().err() == ELOOP) {
       return Err(Code::kCorrupt, path_, "/", file, " is a symbolic link");
@@ -102,6 +105,17 @@ Result<std::string> Pod::ReadFile(const std::string& file, size_t limit) const {
   struct stat st;
   if (fstat(fd->get(), &st) != 0) return SysErr("stat ", path_, "/", file);
   if (!S_ISREG(st.st_mode)) return Err(Code::kCorrupt, path_, "/", file, " is not a regular file");
+  if (static_cast<size_t>(st.st_size) > limit) {
+    return Err(Code::kInvalid, path_, "/", file, " is larger than ", limit, " bytes");
+  }
+  // The common case in one read: what comes back short of one byte more than there was is all.
+  std::string data(static_cast<size_t>(st.st_size) + 1, '\0');
+  ssize_t n = read(fd->get(), data.data(), data.size());
+  if (n >= 0 && static_cast<size_t>(n) < data.size()) {
+    data.resize(static_cast<size_t>(n));
+    return data;
+  }
+  if (n >= 0 && lseek(fd->get(), 0, SEEK_SET) != 0) return SysErr("reading ", path_, "/", file);
   return TRY_CTX(ReadFd(fd->get(), limit), "reading ", path_, "/", file);
 }
 
@@ -156,7 +170,11 @@ Result<std::string> Pod::Stage1WritableDir() const {
 std::optional<int> Pod::AppExitCode(const std::string& app) const {
   auto dir = Stage1WritableDir();
   if (!dir) return std::nullopt;
-  auto text = ReadFile(StrCat(*dir, "/", AppStatusFile(app)), 64);
+  return AppExitCode(*dir, app);
+}
+
+std::optional<int> Pod::AppExitCode(const std::string& stage1_dir, const std::string& app) const {
+  auto text = ReadFile(StrCat(stage1_dir, "/", AppStatusFile(app)), 64);
   if (!text) return std::nullopt;
   return ParseNumber(*text);
 }

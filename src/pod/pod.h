@@ -77,6 +77,8 @@ class Pod {
   Result<std::string> Stage1WritableDir() const;
   // Exit status of an app, nothing where it wrote none.
   std::optional<int> AppExitCode(const std::string& app) const;
+  // The same with what Stage1WritableDir gives, which a summary has at hand.
+  std::optional<int> AppExitCode(const std::string& stage1_dir, const std::string& app) const;
   bool IsReady() const;  // the symlink rkt/supervisor-status says "ready"
   // Its apps and user labels: the summary file, else the manifests. An error names the damaged file.
   Result<Summary> ReadSummary() const;

@@ -105,6 +105,7 @@ Summary Summarize(const appc::PodManifest& manifest,
 
 std::string FormatSummary(const Summary& summary, size_t manifest_size) {
   std::string out = StrCat(kMagic, " ", manifest_size, "\n");
+  AppendLine(out, "stage1", {summary.stage1_dir});
   AppendPairs(out, "annotation", summary.user_annotations);
   AppendPairs(out, "label", summary.user_labels);
   for (const AppSummary& app : summary.apps) {
@@ -139,6 +140,8 @@ std::optional<Summary> ParseSummary(std::string_view text, size_t manifest_size)
       row.name = std::move(f[1]);
       row.image_id = std::move(f[2]);
       row.image_name = std::move(f[3]);
+    } else if (f[0] == "stage1" && f.size() == 2) {
+      summary.stage1_dir = std::move(f[1]);
     } else if (f[0] == "mount" && f.size() == 5 && app) {
       app->mounts.push_back({std::move(f[1]), std::move(f[2]), std::move(f[3]), f[4] == "ro"});
     } else if (f[0] == "annotation" && f.size() == 3) {
@@ -179,7 +182,10 @@ Result<Summary> Pod::ReadSummary() const {
     if (auto parsed = appc::ParseImageManifest(*image_bytes)) image = *std::move(parsed);
   }
   for (const auto& image : images) borrowed.push_back(image ? &*image : nullptr);
-  return Summarize(*manifest, borrowed);
+  Summary summary = Summarize(*manifest, borrowed);
+  // Where it is not there yet, neither is anything in it.
+  if (auto dir = Stage1WritableDir()) summary.stage1_dir = *std::move(dir);
+  return summary;
 }
 
 }  // namespace rkt::pod

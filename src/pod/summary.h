@@ -39,6 +39,7 @@ struct AppSummary {
 };
 
 struct Summary {
+  std::string stage1_dir;  // Pod::Stage1WritableDir
   std::vector<AppSummary> apps;
   KeyValues user_annotations;
   KeyValues user_labels;

@@ -16,6 +16,7 @@ namespace {
 
 Summary Sample() {
   Summary summary;
+  summary.stage1_dir = "overlay/deps-1/upper";
   summary.user_labels = {{"pod\tlabel", "line\nbreak"}};
   AppSummary app;
   app.name = "web";
@@ -33,6 +34,7 @@ TEST(Summary, ComesBackFromItsText) {
   auto read = ParseSummary(FormatSummary(summary, 99), 99);
   ASSERT_TRUE(read);
   ASSERT_EQ(read->apps.size(), 2u);
+  EXPECT_EQ(read->stage1_dir, summary.stage1_dir);
   EXPECT_EQ(read->user_labels, summary.user_labels);
   EXPECT_EQ(read->apps[0].image_name, "example.com/web:1.0");
   EXPECT_EQ(read->apps[0].user_annotations, summary.apps[0].user_annotations);

@@ -70,13 +70,6 @@ PodStatus ReadStatus(const pod::Pod& pod, bool details, std::vector<Error>* erro
       errors->push_back(std::move(networks).error());
     }
   }
-  if (details && pod.stage() >= pod::Stage::kRun) {
-    if (pod.state() == State::kRunning) {
-      if (auto pid = pod.ContainerPid()) status.pid = *pid;
-    } else {
-      status.pid = pod.RecordedPid();
-    }
-  }
   auto summary = pod.ReadSummary();
   if (!summary) {
     // A pod that is being prepared may not have come so far, and one that moved on was not damaged.
@@ -91,7 +84,9 @@ PodStatus ReadStatus(const pod::Pod& pod, bool details, std::vector<Error>* erro
       row.created_ns = status.created_ns;
       row.started_ns = status.started_ns;
       row.finished_ns = status.marked_ns;
-      if (pod.stage() >= pod::Stage::kRun) row.exit_code = pod.AppExitCode(app.name);
+      if (pod.stage() >= pod::Stage::kRun) {
+        row.exit_code = pod.AppExitCode(summary->stage1_dir, app.name);
+      }
     }
     row.summary = std::move(app);
   }
@@ -134,6 +129,11 @@ Result<PodStatus> GetPodStatus(const std::string& data_dir, const std::string& u
   std::vector<Error> errors;
   PodStatus status = ReadStatus(pod, /*details=*/true, &errors);
   if (!errors.empty()) return std::move(errors.front());
+  if (pod.state() == State::kRunning) {
+    if (auto pid = pod.ContainerPid()) status.pid = *pid;
+  } else if (pod.stage() >= pod::Stage::kRun) {
+    status.pid = pod.RecordedPid();
+  }
   return status;
 }
 

@@ -37,7 +37,7 @@ struct PodStatus {
   std::optional<int64_t> created_ns;   // nothing while preparing
   std::optional<int64_t> started_ns;   // nothing until started
   std::optional<int64_t> marked_ns;    // when gc marked it; nothing before
-  std::optional<int> pid;              // as `status` prints it; only where `details` were asked for
+  std::optional<int> pid;              // as `status` prints it; GetPodStatus only
   std::vector<NetworkStatus> networks;  // of running and exited pods
   std::vector<AppStatus> apps;         // empty where preparing has not come so far
   pod::KeyValues user_annotations, user_labels;
@@ -45,7 +45,7 @@ struct PodStatus {
 
 struct ListOptions {
   std::string data_dir;
-  bool details = false;  // also times, exit codes and pids of the apps, for JSON
+  bool details = false;  // also times and exit codes of the apps, for JSON
 };
 
 struct ListResult {

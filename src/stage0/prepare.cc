@@ -46,13 +46,13 @@ Result<Images> ReadImages(const store::Store& store, const std::vector<PodImage>
 }
 
 Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const Images& images,
-                     const std::string& stage1_tree, const std::string& stage1_manifest) {
+                     bool overlay, const std::string& stage1_tree, const std::string& stage1_manifest) {
   int dir = pod.fd();
   TRY(WriteFileAt(dir, pod::kManifestFile, options.manifest_bytes, kFileMode));
   TRY(WriteFileAt(dir, pod::kLockFile, "", 0600));
-  std::string summary = pod::FormatSummary(pod::Summarize(*options.manifest, images.manifests),
-                                           options.manifest_bytes.size());
-  TRY(WriteFileAt(dir, pod::kSummaryFile, summary, kFileMode));
+  pod::Summary summary = pod::Summarize(*options.manifest, images.manifests);
+  summary.stage1_dir = overlay ? pod::OverlayUpper(stage1_tree) : pod::kStage1Rootfs;
+  TRY(WriteFileAt(dir, pod::kSummaryFile, pod::FormatSummary(summary, options.manifest_bytes.size()), kFileMode));
   TRY(WriteFileAt(dir, pod::kStage1TreeFile, stage1_tree, kFileMode));
   TRY(MakeDirAt(dir, pod::kStage1Dir, kDirMode));
   TRY(WriteFileAt(dir, pod::kStage1Manifest, stage1_manifest, kFileMode));
@@ -89,7 +89,7 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const Pr
       TRY_CTX(WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),
               "saving the UUID");
     }
-    TRY(WritePodFiles(created.pod, options, images, stage1.tree_id, stage1_manifest));
+    TRY(WritePodFiles(created.pod, options, images, overlay, stage1.tree_id, stage1_manifest));
     if (overlay) {
       TRY(MakeOverlayDirs(created.pod, store, stage1.tree_id, apps));
     } else {

@@ -29,7 +29,12 @@ struct Member;
 
 class Value {
  public:
-  Value() = default;             // null
+  Value();  // null
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
   Value(std::string text);       // NOLINT: implicit by design
   Value(std::string_view text);  // NOLINT
   Value(const char* text);       // NOLINT
@@ -46,9 +51,11 @@ class Value {
   void SetBool(bool value);
   void SetArray();   // empty
   void SetObject();  // empty
-  static Value Array(std::vector<Value> items = {});
+  static Value Array();
+  static Value Array(std::vector<Value> items);
   static Value Array(const std::vector<std::string>& items);
-  static Value Object(std::vector<Member> members = {});
+  static Value Object();
+  static Value Object(std::vector<Member> members);
 
   Type type() const { return type_; }
   bool is_null() const { return type_ == Type::kNull; }
@@ -101,7 +108,15 @@ struct Member {
   bool operator==(const Member& other) const;
 };
 
-// Here, where Member is whole.
+// Here, where Member is whole: the compiler needs that to destroy a vector of it.
+inline Value::Value() = default;
+inline Value::Value(const Value&) = default;
+inline Value::Value(Value&&) noexcept = default;
+inline Value& Value::operator=(const Value&) = default;
+inline Value& Value::operator=(Value&&) noexcept = default;
+inline Value::~Value() = default;
+inline Value Value::Array() { return Array(std::vector<Value>()); }
+inline Value Value::Object() { return Object(std::vector<Member>()); }
 inline Value::Value(std::string text) : type_(Type::kString), data_(std::move(text)) {}
 inline Value::Value(std::string_view text) : Value(std::string(text)) {}
 inline Value::Value(const char* text) : Value(std::string(text)) {}

@@ -158,15 +158,16 @@ Status Extractor::PutDirectory(int parent, const std::string& base, const std::s
 
 Status Extractor::PutLink(int parent, const std::string& base, const std::string& path,
                           const std::string& target) {
-  if (target == path) return Err(Code::kInvalid, "a hard link to itself");
+  if (target == path) return Err(Code::kInvalid, "hard link ", Quote(path), " to itself");
   size_t slash = target.rfind('/');
   std::string directory = slash == std::string::npos ? "." : target.substr(0, slash);
   std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
   auto failed = [&](int err) {
     if (err == ENOENT) {
-      return Error(Code::kInvalid, ENOENT, StrCat("hard link to ", Quote(target), ", which does not come before it"));
+      return Error(Code::kInvalid, ENOENT,
+                   StrCat("hard link ", Quote(path), " to ", Quote(target), ", which does not come before it"));
     }
-    return ErrnoError(err, StrCat("hard link to ", Quote(target)));
+    return ErrnoError(err, StrCat("hard link ", Quote(path), " to ", Quote(target)));
   };
   auto opened = OpenInRoot(root_.get(), directory, O_PATH | O_DIRECTORY);
   if (!opened) return failed(opened.error().err());

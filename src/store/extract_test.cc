@@ -202,7 +202,7 @@ TEST_F(Extract, HardLinksLeadToEarlierEntriesOfRootfsOnly) {
       {"rootfs/later", "does not come before it"},   {"../outside/secret", "\"..\""},
       {"rootfs/../../outside/secret", "\"..\""},      {"/etc/passwd", "absolute"},
       {"manifest", "outside of rootfs"},              {"rootfs", "outside of rootfs"},
-      {"rootfs/l/secret", "does not come before it"}, {"rootfs/dir", "hard link to \"dir\""},
+      {"rootfs/l/secret", "does not come before it"}, {"rootfs/dir", "to \"dir\""},
       {"rootfs/h", "to itself"},
   };
   for (auto [target, word] : cases) {

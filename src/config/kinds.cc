@@ -174,6 +174,7 @@ Status ReadFileText(std::string_view text, const std::vector<std::string_view>& 
   if (version.empty()) return Err(Code::kInvalid, "no rktVersion specified in ", Quote(path));
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
     std::vector<std::string> quoted;
+    quoted.reserve(kinds.size());
     for (std::string_view allowed : kinds) quoted.push_back(Quote(allowed));
     return Err(Code::kInvalid, Quote(path), " is of kind ", Quote(kind),
                ", but its directory takes only ", Join(quoted, ", "));

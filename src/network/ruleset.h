@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// The engine's own tables, "inet rkt" and "bridge rkt": chains that stand once for all pods and look things up in sets,
+// and elements in those sets for each pod. Starting or ending a pod is one transaction of elements; how many pods there
+// are makes no difference to a packet. Nothing in tables of others is touched.
+//
+//   inet rkt
+//     links             host's interfaces behind which pods are: from there nothing goes to 127.0.0.0/8
+//     checked           those of them where the sender's address is checked (one pod behind each)
+//     senders4/6        interface . address that may send
+//     masq4/6           pod's address -> chain of its network that masquerades
+//     published4/6      pod's address -> chain of its network for connections that came by a published port
+//     ports4/6          host's address . protocol . port -> pod's address . port
+//     any4/6            protocol . port -> pod's address . port, for every address of the host
+//     closed4/6         pods' addresses that are reached from outside by published ports only
+//   bridge rkt
+//     ports             bridge ports of pods
+//     frames4/6         port . hardware address . address that may send
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "network/address.h"
+#include "network/nftables.h"
+
+namespace rkt::network {
+
+inline constexpr char kTable[] = "rkt";
+// Names of the host's interfaces of single pods begin so; bridges' do not.
+inline constexpr char kLinkPrefix[] = "rktv";
+
+// A published port as it becomes a rule: one port, one protocol, one pod address.
+struct PortRule {
+  uint8_t protocol = 0;               // IPPROTO_TCP, IPPROTO_UDP
+  std::optional<Address> host;        // nothing: every address of the host
+  uint16_t host_port = 0;
+  Address pod;
+  uint16_t pod_port = 0;
+  bool operator==(const PortRule&) const = default;
+};
+// "192.0.2.1:8080/tcp", "8080/udp".
+std::string ToText(const PortRule& rule);
+
+// What one network of one pod needs.
+struct NetworkRules {
+  // The same for all pods of a network; part of the names of its chains, so that a changed configuration gets chains of
+  // its own.
+  std::string network;
+  std::vector<Prefix> subnets;
+  bool masquerade = false;
+  // The pod has no default route: whoever comes by a published port has to look like a neighbour.
+  bool hide_clients = false;
+
+  std::string link;                   // the host's interface; empty: none (macvlan)
+  bool check_sender = false;          // the link is the pod's alone
+  std::string bridge_port;            // of a bridge: the pod's port, whose frames are checked
+  MacAddress pod_mac = {};
+  bool closed = true;                 // from outside only published ports
+  std::vector<Address> addresses;     // of the pod
+};
+
+struct PodRules {
+  std::string uuid;
+  std::vector<NetworkRules> networks;
+  std::vector<PortRule> ports;
+  bool empty() const { return networks.empty() && ports.empty(); }
+};
+
+// The elements of a pod, in the order in which they are added: {family, element}.
+struct FamilyElement {
+  uint8_t family;  // NFPROTO_INET, NFPROTO_BRIDGE
+  nft::Element element;
+};
+std::vector<FamilyElement> ElementsOf(const PodRules& rules);
+
+// Adds everything of a pod in one transaction; makes tables and the networks' chains where they are missing. kExists
+// names a published port that is another's.
+Status AddPodRules(NetlinkSocket& socket, const PodRules& rules);
+// Takes it back. What is missing already is fine.
+Status RemovePodRules(NetlinkSocket& socket, const PodRules& rules);
+// The same without knowing what there is: everything whose owner is the pod.
+Status RemoveRulesOf(NetlinkSocket& socket, const std::string& uuid);
+
+// The published ports of all pods, with the owner's UUID.
+struct OwnedPort {
+  PortRule rule;
+  std::string owner;
+};
+Result<std::vector<OwnedPort>> ListPublishedPorts(NetlinkSocket& socket);
+// UUIDs of the pods that have elements.
+Result<std::vector<std::string>> ListRuleOwners(NetlinkSocket& socket);
+// Deletes chains of networks that nothing leads to any more, links that are gone, and the tables when nothing is left.
+Status PruneRules(NetlinkSocket& socket);
+
+// Whether the kernel has nf_tables for us (table family inet with nat).
+bool HasNfTables(NetlinkSocket& socket);
+
+}  // namespace rkt::network

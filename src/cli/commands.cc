@@ -40,8 +40,6 @@ constexpr CommandSpec kExport = Missing("export", "[--app=APPNAME] UUID OUTPUT_A
                                         "Write an app of an exited pod to an ACI file");
 constexpr CommandSpec kMetadataService =
     Missing("metadata-service", "[--listen-port=PORT]", "Serve the metadata of pods to their apps");
-constexpr CommandSpec kTrust =
-    Missing("trust", "[--prefix=PREFIX] [--root] [PUBKEY...]", "Trust a key that signs images");
 
 constexpr const CommandSpec* kImageChildren[] = {
     &kImageCatManifestCommand, &kImageExportCommand, &kImageExtractCommand,
@@ -54,7 +52,7 @@ constexpr const CommandSpec* kRootChildren[] = {
     &kConfigCommand, &kEnterCommand, &kExport,       &kFetchCommand,       &kGcCommand,
     &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataService,    &kPrepareCommand,
     &kRmCommand,     &kRunCommand, &kRunPreparedCommand, &kStatusCommand,  &kStopCommand,
-    &kTrust,         &kVersionCommand, &kHelpCommand,
+    &kTrustCommand,         &kVersionCommand, &kHelpCommand,
 };
 
 }  // namespace

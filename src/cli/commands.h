@@ -25,6 +25,7 @@ extern const CommandSpec kRunCommand;
 extern const CommandSpec kRunPreparedCommand;
 extern const CommandSpec kStatusCommand;
 extern const CommandSpec kStopCommand;
+extern const CommandSpec kTrustCommand;
 extern const CommandSpec kVersionCommand;
 
 extern const CommandSpec kImageCatManifestCommand;

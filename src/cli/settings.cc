@@ -30,8 +30,8 @@ Result<std::shared_ptr<const config::Config>> Configuration(const Invocation& in
   static std::shared_ptr<const config::Config> loaded;
   if (!loaded) {
     const Globals& globals = invocation.globals;
-    config::Config config = TRY(
-        config::Load({globals.SystemConfig(), globals.LocalConfig(), globals.user_config}));
+    config::Config config =
+        TRY(config::Load({globals.SystemConfig(), globals.LocalConfig(), globals.user_config}));
     loaded = std::make_shared<const config::Config>(std::move(config));
   }
   return loaded;
@@ -52,7 +52,8 @@ image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view 
   image::FetchOptions options;
   options.pull = image::ParsePullPolicy(pull_policy);
   options.insecure_image = invocation.globals.SkipImageCheck();
-  options.keystore = image::Keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
+  options.keystore =
+      image::Keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
   return options;
 }
 
@@ -69,8 +70,8 @@ Result<stage0::Stage1Options> Stage1Options(Invocation& invocation) {
   const bool skip_check = invocation.globals.SkipImageCheck();
   std::string images_dir = options.defaults.images_dir;
   image::Keystore keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
-  options.import = [skip_check, images_dir, keystore](store::Store& store, const std::string& location,
-                                            bool check_signature) {
+  options.import = [skip_check, images_dir, keystore](
+                       store::Store& store, const std::string& location, bool check_signature) {
     image::FetchOptions fetch;
     fetch.dependencies = false;
     fetch.insecure_image = skip_check || !check_signature;

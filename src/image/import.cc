@@ -9,7 +9,9 @@
 #include <climits>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/process.h"
+#include "image/signature/verify.h"
 #include "store/report.h"
 
 namespace rkt::image {
@@ -18,15 +20,30 @@ namespace {
 
 constexpr size_t kMaxReportLine = 64u << 10;
 
-// FILE.aci has its signature in FILE.aci.asc.
-Status CheckSignature(const std::string& path, const ImportOptions& options) {
-  if (options.insecure) return {};
-  std::string signature = options.signature.empty() ? path + ".asc" : options.signature;
-  auto file = Open(signature, O_RDONLY | O_NONBLOCK);
+// The signature that belongs to an image file: the one that was named, or FILE.aci.asc beside FILE.aci.
+Result<std::string> ReadSignature(const std::string& path, const ImportOptions& options) {
+  const bool named = !options.signature.empty();
+  const std::string signature = named ? options.signature : SignatureLocation(path);
+  // One that was named may be a pipe; one that lies there must not keep us waiting.
+  auto file = Open(signature, named ? O_RDONLY : O_RDONLY | O_NONBLOCK);
   if (!file) return std::move(file).error().Wrap("error opening signature file");
-  // Better no image than one that only looks checked.
-  return Err(Code::kUnsupported, "verification of signatures is not supported by this version: ", signature,
-             " was not checked (try --insecure-options=image)");
+  return TRY_CTX(ReadFd(file->get(), kMaxSignatureSize), "error reading signature file ", Quote(signature));
+}
+
+// The check of a signature beside the import: the verifier gets the bytes that the fetch program reads.
+struct SignatureCheck {
+  Verification verification;
+  Fd approval;  // writing a byte allows the fetch program to go on
+};
+
+Status Approve(SignatureCheck& check, const Keystore& keystore, const std::string& name) {
+  auto signer = check.verification.Finish(keystore, name);
+  if (!signer) {
+    if (IsUnknownSigner(signer.error())) Notice("image", UnknownSignerHint(name));
+    return std::move(signer).error();
+  }
+  Notice("image", VerifiedMessage(*signer));
+  return WriteAll(check.approval.get(), "y");
 }
 
 // The lines of a report as they come.
@@ -75,9 +92,11 @@ Error Chain(const std::vector<Link>& links) {
   return error;
 }
 
-Result<ImportResult> ReadReport(int fd, uint64_t size, const ImportOptions& options) {
+Result<ImportResult> ReadReport(int fd, uint64_t size, const ImportOptions& options,
+                                std::optional<SignatureCheck>& check) {
   Reader reader(fd);
   std::vector<Link> links;
+  bool approved = !check.has_value();
   std::optional<ImportResult> result;
   for (;;) {
     std::string line = TRY(reader.Line());
@@ -85,12 +104,18 @@ Result<ImportResult> ReadReport(int fd, uint64_t size, const ImportOptions& opti
     std::vector<std::string> words = Split(line, ' ');
     if (words[0] == "progress" && words.size() == 2) {
       if (options.progress) options.progress(ParseUint(words[1]).value_or(0), size);
+    } else if (words[0] == "read" && words.size() == 2 && check) {
+      auto name = store::UnescapeWord(words[1]);
+      if (!name) return Nonsense(line);
+      // On an error nobody holds the other end any more, and the fetch program gives up.
+      TRY(Approve(*check, options.keystore, *name));
+      approved = true;
     } else if (words[0] == "error" && words.size() == 4) {
       auto code = ParseUint(words[1]), err = ParseUint(words[2]);
       auto message = store::UnescapeWord(words[3]);
       if (!code || *code > static_cast<uint64_t>(Code::kNetwork) || !err || !message) return Nonsense(line);
       links.push_back({static_cast<Code>(*code), static_cast<int>(*err), *message});
-    } else if (words[0] == "done" && words.size() == 6) {
+    } else if (words[0] == "done" && words.size() == 6 && approved) {
       auto name = store::UnescapeWord(words[4]), version = store::UnescapeWord(words[5]);
       if (!name || !version) return Nonsense(line);
       result = ImportResult{words[1], *name, *version, words[3] == "-" ? std::string() : words[3], words[2] == "1"};
@@ -124,7 +149,14 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   struct stat st;
   if (::fstat(file.get(), &st) != 0) return SysErr("stat ", path);
   if (!S_ISREG(st.st_mode)) return Err(Code::kInvalid, path, " is not a regular file");
-  TRY(CheckSignature(path, options));
+  std::optional<SignatureCheck> check;
+  Fd approval;
+  if (!options.insecure) {
+    Verification verification = TRY(Verification::Start(TRY(ReadSignature(path, options))));
+    auto [read_end, write_end] = TRY(MakePipe());
+    approval = std::move(read_end);
+    check.emplace(SignatureCheck{std::move(verification), std::move(write_end)});
+  }
 
   auto [report, report_end] = TRY(MakePipe());
   SpawnOptions spawn;
@@ -133,9 +165,17 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   if (!options.render) spawn.argv.push_back("--no-render");
   if (options.latest) spawn.argv.push_back("--latest");
   spawn.fds = {{file.get(), store::kFileFd}, {report_end.get(), store::kReportFd}};
+  if (check) {
+    spawn.argv.push_back("--verify");
+    spawn.fds.emplace_back(check->verification.data(), store::kCopyFd);
+    spawn.fds.emplace_back(approval.get(), store::kApprovalFd);
+  }
   Child child = TRY(Child::Spawn(spawn));
   report_end.Close();
-  auto result = ReadReport(report.get(), static_cast<uint64_t>(st.st_size), options);
+  approval.Close();
+  if (check) check->verification.CloseData();
+  auto result = ReadReport(report.get(), static_cast<uint64_t>(st.st_size), options, check);
+  check.reset();
   ExitStatus exit = TRY(child.Wait());
   if (!result && exit.signaled) {
     return Err(Code::kInternal, "importing ", path, ": the fetch program was killed by signal ", exit.code);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "image/signature/keystore.h"
 #include "store/store.h"
 
 namespace rkt::image {
@@ -25,6 +26,8 @@ struct ImportOptions {
   bool latest = false;
   // Accept it without a signature (--insecure-options=image, and stage1 images that came with rkt).
   bool insecure = false;
+  // Whose signatures count otherwise.
+  Keystore keystore;
   // The detached signature; empty: the image's name with ".aci" replaced by ".aci.asc".
   std::string signature;
 };
@@ -39,6 +42,8 @@ struct ImportResult {
 
 // Errors are the original's where it had one: "no type returned from DetectFileType?", "error: unknown image
 // filetype", "missing manifest", "open FILE.aci.asc: no such file or directory" below "error opening signature file".
+// A signature is verified over the very bytes that are imported, before the store sees any of them; who made it is said
+// on standard error. Errors of that: verify.h.
 // An image with dependencies is stored, and not rendered: see FetchImages.
 Result<ImportResult> ImportFile(store::Store& store, const std::string& path, const ImportOptions& options);
 

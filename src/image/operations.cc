@@ -40,7 +40,7 @@ Result<std::string> ResolveStored(const store::Store& store, const std::string& 
 
 Status ExportImage(const store::Store& store, const std::string& image, const std::string& file, bool overwrite) {
   std::string key = TRY(ResolveStored(store, image));
-  auto blob = TRY(store.OpenForReading(key));
+  auto blob = TRY(store.OpenArchive(key, /*check=*/false));
   auto target = Open(file, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), 0644);
   if (!target) {
     if (target.error().err() == EEXIST) return Err(Code::kExists, "output ACI file exists (try --overwrite)");

@@ -140,6 +140,7 @@ Result<std::string> FindReference(store::Store& store, const Reference& referenc
       ImportOptions import;
       import.render = options.render;
       import.insecure = insecure;
+      import.keystore = options.keystore;
       import.signature = signature;
       if (options.progress) {
         import.progress = [&](uint64_t done, uint64_t total) { options.progress(reference.text, done, total); };

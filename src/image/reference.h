@@ -14,6 +14,7 @@
 
 #include "appc/names.h"
 #include "base/result.h"
+#include "image/signature/keystore.h"
 #include "store/store.h"
 
 namespace rkt::image {
@@ -38,6 +39,7 @@ PullPolicy ParsePullPolicy(std::string_view word);
 struct FetchOptions {
   PullPolicy pull = PullPolicy::kNew;
   bool insecure_image = false;  // --insecure-options=image
+  Keystore keystore;            // whose signatures count otherwise
   bool render = true;           // render what is fetched (left out without root)
   bool dependencies = true;     // see to the dependencies of what is found
   // A name for each import that starts, then its progress (total 0 where unknown). Optional.

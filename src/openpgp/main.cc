@@ -51,6 +51,11 @@ constexpr uid_t kNobody = 65534;
 // What hostile bytes could make of this process: no rights, no files, no children, a bounded memory. Best effort where
 // the caller has no rights to give up.
 void Confine() {
+  // The library talks on standard error about whatever it reads.
+  int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (null < 0 || ::dup2(null, fd) < 0) ::close(fd);
+  }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::prctl(PR_SET_DUMPABLE, 0);

@@ -146,7 +146,8 @@ Status Store::Import::State::PlaceImage(const std::string& key, bool* already_st
       TRY(RenameAt(temporary.fd(), kManifest, cas, ManifestPath(key)));
     }
     return store->UpdateIndex([&](std::vector<IndexRow>& rows) -> Status {
-      IndexRow row = {key, manifest->name, manifest->labels, Now(), options.latest, static_cast<int64_t>(blob_size), 0};
+      IndexRow row = {key, manifest->name, manifest->labels, Now(), options.latest,
+                      static_cast<int64_t>(blob_size + options.more_bytes), 0};
       for (IndexRow& existing : rows) {
         if (existing.key != key) continue;
         row.tree_size = has_tree ? static_cast<int64_t>(tree_size) : existing.tree_size;
@@ -164,6 +165,8 @@ Status Store::Import::State::PlaceImage(const std::string& key, bool* already_st
   }
   return placed;
 }
+
+const std::string& Store::Import::name() const { return state_->manifest->name; }
 
 Result<Store::Import::Stored> Store::Import::Commit(const std::string& sha512) {
   State& state = *state_;

@@ -21,6 +21,7 @@ class Store::Import {
   struct Options {
     bool unpack = true;   // make the tree as well; needs root
     bool latest = false;  // ImageInfo::latest
+    uint64_t more_bytes = 0;  // of what belongs to the image beside the blob: ImageInfo::size has them too
   };
   // The store must outlive this. Removes what dead imports left behind first.
   static Result<Import> Begin(Store& store, const Options& options);
@@ -31,6 +32,9 @@ class Store::Import {
   // Reads the archive to its end. An image with dependencies or a path whitelist is not unpacked: its tree is rendered
   // when that is asked for. Errors are the archive's (kInvalid), the source's, or of writing (they name the file).
   Status Read(const TarReader::Source& source);
+
+  // The image's name, once the archive was read.
+  const std::string& name() const;
 
   struct Stored {
     std::string key;

@@ -4,9 +4,11 @@
 #pragma once
 
 // What the fetch program and rkt say to each other. The archive is open on kFileFd; the program reports on kReportFd,
-// line by line:
+// line by line. With --verify, it copies what it reads to kCopyFd, and after "read" it waits on kApprovalFd for a byte that
+// allows it to put the image in place; the end of file there forbids it.
 //   progress BYTES                                 bytes of the file read so far
 //   error CODE ERRNO MESSAGE                       one link of the chain of an error, the outermost first
+//   read NAME                                      with --verify: the image's name, the file was read to its end
 //   done KEY STORED-BEFORE TREE-ID NAME VERSION    TREE-ID is "-" where no tree was made
 
 #include <optional>
@@ -17,6 +19,8 @@ namespace rkt::store {
 
 inline constexpr int kFileFd = 3;
 inline constexpr int kReportFd = 4;
+inline constexpr int kCopyFd = 5;
+inline constexpr int kApprovalFd = 6;
 
 // '%', blanks and control characters as %XX, and "%" alone for an empty text: a word is always one word.
 std::string EscapeWord(std::string_view text);

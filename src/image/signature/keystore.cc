@@ -86,6 +86,7 @@ Result<std::vector<TrustedKey>> Keystore::KeysFor(std::string_view image_name) c
   const std::string system = TrustedKeys(system_dir_);
   const std::string local = TrustedKeys(local_dir_);
   std::vector<TrustedKey> keys;
+  if (system_dir_.empty() && local_dir_.empty()) return keys;
   TRY(Collect(StrCat(system, "/", kRoot), keys));
   TRY(Collect(StrCat(local, "/", kRoot), keys));
   for (const std::string& keystore : {system, local}) {
@@ -104,6 +105,7 @@ Result<std::vector<TrustedKey>> Keystore::KeysFor(std::string_view image_name) c
 
 Result<std::string> Keystore::Add(std::string_view prefix, const std::string& fingerprint,
                                   std::string_view armored) const {
+  if (local_dir_.empty()) return Err(Code::kInternal, "there is no keystore");
   std::string directory = TrustedKeys(local_dir_);
   if (prefix.empty()) {
     directory += StrCat("/", kRoot);

@@ -36,6 +36,8 @@ Status CheckKeyPrefix(std::string_view prefix);
 
 class Keystore {
  public:
+  // No keys at all.
+  Keystore() = default;
   // The configuration directories, such as /usr/lib/rkt and /etc/rkt. Nothing is opened; missing ones are empty.
   Keystore(std::string system_dir, std::string local_dir)
       : system_dir_(std::move(system_dir)), local_dir_(std::move(local_dir)) {}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "base/file.h"
 
@@ -52,8 +53,21 @@ bool IsKeptXattr(std::string_view name) {
   return name == "security.capability" || name.starts_with("user.");
 }
 
-Extractor::Extractor(Fd root) : root_(std::move(root)), umask_(::umask(0)) {}
-Extractor::~Extractor() { ::umask(umask_); }
+// The umask belongs to the process: the first extractor takes it, the last one puts it back.
+namespace {
+std::mutex umask_mutex;
+int extractors = 0;
+mode_t saved_umask = 0;
+}  // namespace
+
+Extractor::Extractor(Fd root) : root_(std::move(root)) {
+  std::lock_guard lock(umask_mutex);
+  if (extractors++ == 0) saved_umask = ::umask(0);
+}
+Extractor::~Extractor() {
+  std::lock_guard lock(umask_mutex);
+  if (--extractors == 0) ::umask(saved_umask);
+}
 
 Status Extractor::MakeParents(const std::string& parent) {
   // Each component is looked up from the root, so that links on the way stay inside it.

@@ -26,7 +26,7 @@ bool IsKeptXattr(std::string_view name);
 class Extractor {
  public:
   // The directory should be new: what is in it is replaced where an entry has its name. The process's umask is 0 as
-  // long as this lives, so that files need no chmod of their own.
+  // long as any of these lives, so that files need no chmod of their own.
   explicit Extractor(Fd root);
   ~Extractor();
   Extractor(const Extractor&) = delete;
@@ -60,7 +60,6 @@ class Extractor {
   Status AddPending(const std::string& path, const TarEntry& entry);
 
   Fd root_;
-  mode_t umask_;
   Fd parent_;  // the last parent directory, since entries of one directory mostly follow each other
   std::string parent_path_;
   bool has_parent_ = false;

@@ -323,6 +323,17 @@ TEST_F(TreeTest, UpperImagesWinAndWhitelistsLimit) {
   EXPECT_EQ(Verify(limited_image.key).state, Store::TreeState::kIntact);
 }
 
+TEST_F(TreeTest, TwoImportsInOneProcessGiveTheUmaskBack) {
+  mode_t old = ::umask(027);
+  {
+    auto first = Store::Import::Begin(*store_, {true, false});
+    auto second = Store::Import::Begin(*store_, {true, false});
+    ASSERT_TRUE(first && second);
+    first = Err(Code::kInternal, "the one that began first ends first");
+  }
+  EXPECT_EQ(::umask(old), 027u);
+}
+
 TEST_F(TreeTest, LaterDependenciesComeFirstInTheId) {
   auto a = Import(Image("dep-a", {}, "a"));
   auto b = Import(Image("dep-b", {}, "b"));

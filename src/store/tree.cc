@@ -14,6 +14,8 @@
 #include "store/copy_tree.h"
 #include "store/extract.h"
 #include "store/image_archive.h"
+#include "store/layer_state.h"
+#include "store/merged_tree.h"
 #include "store/state.h"
 #include "store/store.h"
 
@@ -108,7 +110,9 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
   std::string buffer(256u << 10, '\0');
   for (const Layer& layer : layers) {
     filter.NextLayer();
-    Store::OpenBlob blob = TRY(store.OpenForReading(layer.key));
+    // An archive put together from layers is checked by them.
+    bool layered = !TRY(ReadImageLayers(store, layer.key)).empty();
+    Store::OpenBlob blob = TRY(store.OpenArchive(layer.key, check));
     Sha512 hash;
     ImageArchive archive([&]() -> Result<std::string_view> {
       ssize_t n = ::read(blob.blob.get(), buffer.data(), buffer.size());
@@ -138,14 +142,21 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
       return end ? Status() : damaged(end.error());
     }();
     if (!read) return std::move(read).error().Wrap(StrCat("image ", layer.key));
-    if (check && KeyOfDigest(hash.HexDigest()) != layer.key) {
+    if (check && !layered && KeyOfDigest(hash.HexDigest()) != layer.key) {
       return Err(Code::kCorrupt, "image ", layer.key, " is damaged: its content has another hash");
     }
   }
   return {};
 }
 
+namespace {
+// The tree of an image alone. Where it exists the image has no dependencies (with them the id is another), and its
+// manifest need not be read to know the id.
+std::string SingleTreeId(const std::string& key) { return TreeIdOf({{key, 0, {}}}); }
+}  // namespace
+
 Result<std::string> Store::TreeId(const std::string& key) const {
+  if (std::string id = SingleTreeId(key); IsRendered(id)) return id;
   return TreeIdOf(TRY(ListLayers(*this, key)));
 }
 
@@ -164,11 +175,19 @@ Result<Lock> Store::LockTree(const std::string& tree_id) const {
 }
 
 Result<std::string> Store::RenderTree(const std::string& key) {
+  if (std::string id = SingleTreeId(key); IsRendered(id)) return id;
   std::vector<Layer> layers = TRY(ListLayers(*this, key));
   std::string id = TreeIdOf(layers);
   if (IsRendered(id)) return id;
   TRY(NeedRoot());
   int cas = state_->cas.get();
+  // Its own layers serve an image that nothing else is put into.
+  std::vector<std::string> image_layers;
+  std::optional<Lock> layers_lock;
+  if (layers.size() == 1 && layers[0].path_whitelist.empty()) {
+    image_layers = TRY(ReadImageLayers(*this, key));
+    if (!image_layers.empty()) layers_lock = TRY(LockLayers(*this, Lock::Kind::kShared));
+  }
   Lock lock = TRY(Lock::File(cas, TreeLockPath(id), Lock::Kind::kExclusive));
   if (IsRendered(id)) return id;
   uint64_t bytes = 0;
@@ -177,10 +196,14 @@ Result<std::string> Store::RenderTree(const std::string& key) {
     int dir = temporary.fd();
     TRY(MakeTreeDir(dir, "tree"));
     TRY(MakeTreeDir(dir, "tree/rootfs"));
-    Fd rootfs = TRY(OpenAt(dir, "tree/rootfs", O_RDONLY | O_DIRECTORY));
-    std::string manifest;
-    TRY(ExtractLayers(*this, layers, rootfs.get(), &manifest, &bytes));
-    TRY(WriteFileAt(dir, "tree/manifest", manifest, 0644));
+    if (!image_layers.empty()) {
+      TRY(RenderLayered(*this, key, image_layers, dir, &bytes));
+    } else {
+      Fd rootfs = TRY(OpenAt(dir, "tree/rootfs", O_RDONLY | O_DIRECTORY));
+      std::string manifest;
+      TRY(ExtractLayers(*this, layers, rootfs.get(), &manifest, &bytes));
+      TRY(WriteFileAt(dir, "tree/manifest", manifest, 0644));
+    }
     TRY(WriteFileAt(dir, "tree/image", key, 0644));
     TRY(SyncFs(cas));
     TRY(WriteFileAt(dir, "tree/rendered", "", 0644));
@@ -253,6 +276,10 @@ Status Store::RemoveUnusedTrees(const std::vector<std::string>& used,
 Result<std::string> Store::RebuildTree(const std::string& key) {
   TRY(NeedRoot());
   TRY(RemoveTree(TRY(TreeId(key))));
+  if (std::vector<std::string> layers = TRY(ReadImageLayers(*this, key)); !layers.empty()) {
+    Lock lock = TRY(LockLayers(*this, Lock::Kind::kShared));
+    TRY(RemoveDamagedLayers(*this, layers));
+  }
   return RenderTree(key);
 }
 
@@ -286,9 +313,9 @@ Status Store::ExtractImage(const std::string& key, const std::string& directory,
 Status Store::CopyTree(const std::string& tree_id, const std::string& directory) const {
   TRY(NeedRoot());
   Lock lock = TRY(LockTree(tree_id));
-  Fd from = TRY(OpenAt(state_->cas.get(), StrCat(TreeDir(tree_id), "/rootfs"), O_RDONLY | O_DIRECTORY));
+  std::vector<Fd> from = TRY(OpenLowers(*this, tree_id));
   Fd to = TRY(rkt::Open(directory, O_RDONLY | O_DIRECTORY));
-  return CopyDirectory(from.get(), to.get());
+  return from.size() == 1 ? CopyDirectory(from[0].get(), to.get()) : CopyMerged(from, to.get());
 }
 
 }  // namespace rkt::store

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -24,7 +25,7 @@ constexpr long kZfsMagic = 0x2fc12fc1;
 
 // All paths of a mount are relative to the pod's directory and made of names that hold neither ',' nor ':', so
 // that no path of the data directory has to be escaped in overlay's options.
-std::string TreeFromPod(const std::string& tree) { return StrCat("../../../cas/tree/", tree, "/rootfs"); }
+constexpr char kCasFromPod[] = "../../../cas/";
 
 struct OverlayPaths {
   std::string upper;
@@ -70,30 +71,39 @@ Status MakeTreeDir(int pod, const std::string& tree, gid_t group) {
   return MakeDir(pod, pod::OverlayWork(tree), 0755);
 }
 
-Status MountOverlay(const std::string& tree, const std::string& app, const std::string& target) {
-  OverlayPaths paths = PathsOf(tree, app);
-  MountParameters parameters = {{"lowerdir", TreeFromPod(tree)},
-                                {"upperdir", paths.upper},
-                                {"workdir", paths.work},
-                                // Without it the unmounting at the pod's end writes the whole file system
-                                // beneath to disk and waits (Linux 5.10).
-                                {"volatile", ""}};
+Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths& paths) {
+  MountParameters parameters;
+  // Several are added one by one (Linux 6.7), since an option given here takes 255 bytes.
+  const char* option = lowers.size() == 1 ? "lowerdir" : "lowerdir+";
+  for (const std::string& lower : lowers) parameters.emplace_back(option, StrCat(kCasFromPod, lower));
+  parameters.emplace_back("upperdir", paths.upper);
+  parameters.emplace_back("workdir", paths.work);
+  // Without it the unmounting at the pod's end writes the whole file system beneath to disk and waits (Linux 5.10).
+  parameters.emplace_back("volatile", "");
   auto mount = NewMount("overlay", parameters, 0);
-  if (!mount) {
-    parameters.pop_back();
-    mount = NewMount("overlay", parameters, 0);
-  }
-  if (!mount) return std::move(mount).error().Wrap(StrCat("mounting the overlay on ", target));
-  return AttachMountAt(mount->get(), AT_FDCWD, target);
+  if (mount) return mount;
+  parameters.pop_back();
+  return NewMount("overlay", parameters, 0);
+}
+
+Status MountOverlay(const store::Store& store, const std::string& tree, const std::string& app,
+                    const std::string& target) {
+  OverlayPaths paths = PathsOf(tree, app);
+  std::vector<std::string> lowers = TRY(store.TreeLowers(tree));
+  auto mount = NewOverlay(lowers, paths);
+  if (mount) return AttachMountAt(mount->get(), AT_FDCWD, target);
+  Status status = lowers.size() == 1 ? std::move(mount).error()
+                                     : MountOverlayInOneOption(lowers, paths.upper, paths.work, target);
+  if (!status) return std::move(status).error().Wrap(StrCat("mounting the overlay on ", target));
+  return {};
 }
 
 // The etc of an app that has no mtab, with the link to the mounts of whoever looks. Made in the upper directory by
 // hand: through the mounted overlay it would be a copy of the directory first.
-Status MakeMtab(int dir, const std::string& tree_root, const std::string& upper) {
-  auto etc = Open(StrCat(tree_root, "/etc"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!etc || ::faccessat(etc->get(), "mtab", F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
-  struct stat st;
-  if (::fstat(etc->get(), &st) != 0) return SysErr("stat ", tree_root, "/etc");
+Status MakeMtab(int dir, const store::Store& store, const std::string& tree, const std::string& upper) {
+  auto etc = TRY(store.FindInTree(tree, "etc"));
+  if (!etc.exists || !S_ISDIR(etc.st.st_mode) || TRY(store.FindInTree(tree, "etc/mtab")).exists) return {};
+  const struct stat& st = etc.st;
   std::string path = StrCat(upper, "/etc");
   TRY(MakeDir(dir, path, st.st_mode & 07777));
   if ((st.st_uid != 0 || st.st_gid != 0) &&
@@ -159,7 +169,7 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
     OverlayPaths paths = PathsOf(app.tree_id, app.name);
     TRY(MakeRoot(dir, store, app.tree_id, paths.upper));
     TRY(MakeDir(dir, paths.work, 0755));
-    TRY(MakeMtab(dir, store.TreeRootfsPath(app.tree_id), paths.upper));
+    TRY(MakeMtab(dir, store, app.tree_id, paths.upper));
     std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
     TRY(MakeDir(dir, stage2, 0755));
     TRY(MakeDir(dir, StrCat(stage2, "/rootfs"), 0755));
@@ -185,7 +195,7 @@ Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::stri
     std::string stage2 = StrCat(pod::kStage1Rootfs, "/", pod::AppDir(app.name));
     TRY(MakeDir(pod.fd(), stage2, 0755));
     TRY_CTX(copy(app.tree_id, StrCat(stage2, "/rootfs")), "copying the image of app ", app.name);
-    TRY(MakeMtab(pod.fd(), store.TreeRootfsPath(app.tree_id), StrCat(stage2, "/rootfs")));
+    TRY(MakeMtab(pod.fd(), store, app.tree_id, StrCat(stage2, "/rootfs")));
     std::string manifest = TRY(pod.ReadFile(pod::AppImageManifest(app.name)));
     TRY(WriteFileAt(pod.fd(), StrCat(stage2, "/manifest"), manifest, 0640));
   }
@@ -197,10 +207,28 @@ Status EnterPrivateMounts() {
   return SetPropagation("/", MS_SLAVE, /*recursive=*/true);
 }
 
-Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparation::App>& apps) {
-  TRY(MountOverlay(stage1_tree, "", pod::kStage1Rootfs));
+Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,
+                               const std::string& work, const std::string& target) {
+  std::vector<Fd> directories;
+  std::string options = "lowerdir=";
+  for (const std::string& lower : lowers) {
+    directories.push_back(TRY(Open(StrCat(kCasFromPod, lower), O_PATH | O_DIRECTORY)));
+    options += StrCat(directories.size() == 1 ? "" : ":", "/proc/self/fd/", directories.back().get());
+  }
+  options += StrCat(",upperdir=", upper, ",workdir=", work);
+  if (options.size() + sizeof ",volatile" > 4096) {
+    return Err(Code::kUnsupported, "this kernel takes fewer layers than the ", lowers.size(), " of the image");
+  }
+  if (::mount("overlay", target.c_str(), "overlay", 0, StrCat(options, ",volatile").c_str()) == 0) return {};
+  if (::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) != 0) return SysErr("mount overlay");
+  return {};
+}
+
+Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
+                     const std::vector<Preparation::App>& apps) {
+  TRY(MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs));
   for (const Preparation::App& app : apps) {
-    TRY_CTX(MountOverlay(app.tree_id, app.name, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))), "app ",
+    TRY_CTX(MountOverlay(store, app.tree_id, app.name, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))), "app ",
             app.name);
   }
   return {};

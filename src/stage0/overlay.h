@@ -31,7 +31,12 @@ Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::stri
 // Enters a mount namespace of its own; mounts of the host still come in, none goes out.
 Status EnterPrivateMounts();
 // Mounts stage1's overlay and those of the apps upon it. The working directory is the pod's.
-Status MountOverlays(const std::string& stage1_tree, const std::vector<Preparation::App>& apps);
+Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
+                     const std::vector<Preparation::App>& apps);
+// The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one option, with paths of
+// descriptors, for it must fit a page. The working directory is the pod's.
+Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,
+                               const std::string& work, const std::string& target);
 // Detaches all of it again, in this process's mount namespace.
 void UnmountOverlays(const pod::Pod& pod);
 

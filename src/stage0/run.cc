@@ -78,7 +78,10 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   TRY(pods.Move(preparation.pod, pod::Stage::kRun));
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
   TRY(EnterPrivateMounts());
-  if (preparation.overlay) TRY(MountOverlays(preparation.stage1_tree, preparation.apps));
+  if (preparation.overlay) {
+    store::Store store = TRY(store::Store::OpenExisting(pods.data_dir()));
+    TRY(MountOverlays(store, preparation.stage1_tree, preparation.apps));
+  }
   return BecomeStage1(std::move(start), preparation.lock);
 }
 

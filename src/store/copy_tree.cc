@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/extract.h"
+#include "store/merged_tree.h"
 
 namespace rkt::store {
 
@@ -28,6 +30,7 @@ class Copier {
  public:
   explicit Copier(int top) : top_(top) {}
   Status Directory(int from, int to, const std::string& path, int depth);
+  Status Merged(const MergedEntry& from, int to, const std::string& path, int depth);
 
  private:
   Status Entry(int from, int to, const std::string& name, const std::string& path, int depth);
@@ -127,7 +130,38 @@ Status Copier::Directory(int from, int to, const std::string& path, int depth) {
   return CopyAttributes(from, to, st);
 }
 
+Status Copier::Merged(const MergedEntry& from, int to, const std::string& path, int depth) {
+  if (depth > kMaxDepth) return Err(Code::kInvalid, "directories nested deeper than ", kMaxDepth);
+  std::set<std::string> names;
+  for (const Fd& part : from.parts) {
+    for (DirEntry& entry : TRY(ListDirFd(part.get()))) names.insert(std::move(entry.name));
+  }
+  for (const std::string& name : names) {
+    std::string entry_path = path.empty() ? name : StrCat(path, "/", name);
+    MergedEntry entry = TRY(StepMerged(from, name));
+    if (entry.kind == MergedEntry::Kind::kDirectory) {
+      if (::mkdirat(to, name.c_str(), 0700) != 0) return SysErr("mkdir ", Quote(entry_path));
+      Fd target = TRY(OpenAt(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      TRY(Merged(entry, target.get(), entry_path, depth + 1));
+    } else if (entry.kind == MergedEntry::Kind::kOther) {
+      TRY_CTX(Entry(entry.parts[0].get(), to, name, entry_path, depth), "copying ", Quote(entry_path));
+    }
+  }
+  return CopyAttributes(from.parts[0].get(), to, from.st);
+}
+
 }  // namespace
+
+Status CopyMerged(const std::vector<Fd>& layers, int to) {
+  MergedEntry root = TRY(FindMerged(layers, ""));
+  return Copier(to).Merged(root, to, "", 0);
+}
+
+Status CopyDirectoryAttributes(int from, int to) {
+  struct stat st;
+  if (::fstat(from, &st) != 0) return SysErr("stat");
+  return CopyAttributes(from, to, st);
+}
 
 Status CopyFileData(int from, int to) {
   if (::ioctl(to, FICLONE, from) == 0) return {};

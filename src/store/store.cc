@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/image_archive.h"
+#include "store/layer_state.h"
 #include "store/state.h"
 
 namespace rkt::store {
@@ -65,6 +66,11 @@ Result<IndexRow> ReadRow(int cas, const std::string& key) {
   struct stat blob = TRY(StatAt(cas, BlobPath(key)));
   if (!S_ISREG(blob.st_mode)) return Err(Code::kCorrupt, BlobPath(key), " is no regular file");
   row.size = blob.st_size;
+  if (auto list = ReadFileAt(cas, ImageLayersPath(key)); list) {
+    for (const std::string& id : TRY(ParseLayerList(*list))) {
+      row.size += TRY_CTX(StatAt(cas, LayerPath(id)), "layer ", id).st_size;
+    }
+  }
   auto text = ReadFileAt(cas, ManifestPath(key), appc::kMaxManifestSize);
   auto manifest = text ? appc::ParseImageManifest(*text) : std::move(text).error();
   if (!manifest) {
@@ -304,6 +310,17 @@ Result<Store::OpenBlob> Store::OpenForReading(const std::string& key) const {
   return OpenBlob{*std::move(blob), std::move(lock), st.st_size};
 }
 
+Result<Store::OpenBlob> Store::OpenArchive(const std::string& key, bool check) const {
+  OpenBlob blob = TRY(OpenForReading(key));
+  if (TRY(ReadImageLayers(*this, key)).empty()) return blob;
+  // Readable by nobody else, like a blob; gone with its descriptor.
+  Fd file = TRY(OpenAt(state_->cas.get(), "tmp", O_RDWR | O_TMPFILE, 0600));
+  TRY_CTX(WriteFlatArchive(*this, key, file.get(), check), "image ", key);
+  off_t size = ::lseek(file.get(), 0, SEEK_CUR);
+  if (size < 0 || ::lseek(file.get(), 0, SEEK_SET) != 0) return SysErr("lseek");
+  return OpenBlob{std::move(file), std::move(blob.lock), size};
+}
+
 Status Store::RemoveImage(const std::string& key, bool* stale_files) {
   Status files;
   bool found = false;
@@ -324,6 +341,7 @@ Status Store::RemoveImages(const std::vector<std::string>& keys, bool wait,
   std::sort(sorted.begin(), sorted.end());  // all take the locks in one order
   sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
   int cas = state_->cas.get();
+  bool layers = false;
   for (size_t begin = 0; begin < sorted.size(); begin += kPortion) {
     std::vector<std::pair<std::string, Lock>> locked;
     for (size_t i = begin; i < std::min(sorted.size(), begin + kPortion); ++i) {
@@ -346,9 +364,15 @@ Status Store::RemoveImages(const std::vector<std::string>& keys, bool wait,
     for (const std::string& key : gone) {
       Status manifest = UnlinkAt(cas, ManifestPath(key));
       Status blob = UnlinkAt(cas, BlobPath(key));
+      if (ExistsAt(cas, ImageLayersPath(key))) {
+        layers = true;
+        if (Status list = UnlinkAt(cas, ImageLayersPath(key)); !list) blob = std::move(list);
+      }
       removed(key, manifest ? blob : manifest);
     }
   }
+  // Its layers may be needed by others; what fails here, the next collection does again.
+  if (layers) (void)CollectLayers(*this);
   return {};
 }
 
@@ -386,7 +410,7 @@ Status Store::CollectTemporary() {
 Status Store::CollectOrphans() {
   int cas = state_->cas.get();
   IndexView view = TRY(state_->View());
-  for (const char* kind : {"imageManifest", "blob"}) {
+  for (const char* kind : {"imageManifest", "imageLayers", "blob"}) {
     TRY(ForEachKey(cas, kind, [&](const std::string& key) -> Status {
       if (TRY(view.ByKey(key))) return {};
       auto lock = TRY(Lock::TryFile(cas, ImageLockPath(key), Lock::Kind::kExclusive));
@@ -397,7 +421,7 @@ Status Store::CollectOrphans() {
       return UnlinkAt(cas, HashedPath(kind, key));
     }));
   }
-  return {};
+  return CollectLayers(*this);
 }
 
 }  // namespace rkt::store

@@ -16,8 +16,11 @@
 //     tmp/<random>/                           what imports are writing; collectable when nobody holds its lock
 //     tree/<treeid>/{manifest,rootfs/,image,rendered,hash}
 //     treestorelocks/<treeid>
+//     layer/, layertree/, imageLayers/        docker and OCI images (store/image_layers.h, docs/formats/layers.md)
 //
 // key = "sha512-" and the first 64 hex digits of the SHA-512 of the uncompressed tar.
+
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <functional>
@@ -80,6 +83,9 @@ class Store {
     int64_t size;
   };
   Result<OpenBlob> OpenForReading(const std::string& key) const;
+  // The image as an archive of its own: the blob, or what the layers of a docker or OCI image come to, put together in a
+  // file without a name. With `check` layers are compared with their ids meanwhile (kCorrupt).
+  Result<OpenBlob> OpenArchive(const std::string& key, bool check) const;
   // Removes the image's row, manifest and blob (not trees made of it), waiting for readers. kNotFound. Once the row
   // is gone the image is; an error after that says which files were left, and `*stale_files` becomes true.
   Status RemoveImage(const std::string& key, bool* stale_files = nullptr);
@@ -95,6 +101,15 @@ class Store {
   Result<std::string> TreeId(const std::string& key) const;
   std::string TreePath(const std::string& tree_id) const;        // DIR/cas/tree/ID
   std::string TreeRootfsPath(const std::string& tree_id) const;  // DIR/cas/tree/ID/rootfs
+  // The directories that make up the tree's rootfs, topmost first, relative to DIR/cas: one, or with layers several to
+  // be merged as overlay does (store/image_layers.h). A rootfs with layers below it is not the whole.
+  Result<std::vector<std::string>> TreeLowers(const std::string& tree_id) const;
+  // What stands at a path of the tree's root; links are not followed.
+  struct TreePart {
+    bool exists;
+    struct stat st;
+  };
+  Result<TreePart> FindInTree(const std::string& tree_id, const std::string& path) const;
   bool IsRendered(const std::string& tree_id) const;
   // Renders the image with its dependencies unless it is there already, waiting for another process that does.
   // Returns the tree id. Verifies the blobs' hashes while it reads them.
@@ -140,7 +155,8 @@ class Store {
   Result<Lock> LockPreparing(Lock::Kind kind) const;
   // Removes what killed processes left in cas/tmp.
   Status CollectTemporary();
-  // Removes blobs and manifests that no row names (an import that was killed before its last step).
+  // Removes blobs and manifests that no row names (an import that was killed before its last step), and layers that
+  // nothing needs.
   Status CollectOrphans();
   // Writes the index anew from blobs and manifests. Import times come from the manifests' files; the flag "latest" is lost.
   Status RebuildIndex();

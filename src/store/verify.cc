@@ -13,6 +13,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -21,6 +22,8 @@
 #include "base/json.h"
 #include "store/expected_tree.h"
 #include "store/image_archive.h"
+#include "store/layer_extract.h"
+#include "store/layer_state.h"
 #include "store/state.h"
 #include "store/store.h"
 
@@ -210,8 +213,64 @@ class TreeHasher {
   std::unordered_map<ino_t, std::string> seen_;
 };
 
+Status CheckLayer(const Store& store, const std::string& id) {
+  Fd tar = TRY(OpenLayer(store, id));
+  LayerDigest digest(id);
+  std::string buffer(256u << 10, '\0');
+  for (;;) {
+    ssize_t n = ::read(tar.get(), buffer.data(), buffer.size());
+    if (n < 0) return SysErr("read ", LayerPath(id));
+    if (n == 0) break;
+    digest.Update(std::string_view(buffer).substr(0, static_cast<size_t>(n)));
+  }
+  return digest.Matches() ? Status() : DamagedLayer(id);
+}
+
+// The rules of LayerExtractor on the map of paths.
+Status ExpectLayer(int tar, ExpectedTree* expected, std::set<std::string>* opaque) {
+  std::string buffer(256u << 10, '\0');
+  off_t offset = 0;
+  TarReader reader([&]() -> Result<std::string_view> {
+    ssize_t n = ::pread(tar, buffer.data(), buffer.size(), offset);
+    if (n < 0) return SysErr("read layer");
+    offset += n;
+    return std::string_view(buffer).substr(0, static_cast<size_t>(n));
+  });
+  std::set<std::string> whiteouts;
+  while (TRY(reader.Next())) {
+    LayerEntry entry = TRY(ReadLayerEntry(reader.entry()));
+    switch (entry.kind) {
+      case LayerEntry::Kind::kNothing: break;
+      case LayerEntry::Kind::kOpaque: opaque->insert(std::move(entry.path)); break;
+      case LayerEntry::Kind::kWhiteout: whiteouts.insert(std::move(entry.path)); break;
+      case LayerEntry::Kind::kEntry:
+        TRY(expected->Put(entry.path, reader.entry(), entry.link_path, 0, reader.data_offset()));
+    }
+  }
+  TarEntry made;
+  made.type = TarType::kDirectory;
+  made.mode = 0755;
+  for (const std::string& path : *opaque) {
+    if (!path.empty() && !expected->nodes().contains(path)) TRY(expected->Put(path, made, {}, 0, 0));
+  }
+  made.type = TarType::kCharDevice;
+  made.mode = 0;
+  for (const std::string& path : whiteouts) {
+    auto node = expected->nodes().find(path);
+    if (node == expected->nodes().end()) {
+      TRY(expected->Put(path, made, {}, 0, 0));
+    } else if (node->second.type == TarType::kDirectory) {
+      opaque->insert(path);
+    }
+  }
+  return {};
+}
+
 Status CheckBlobs(const Store& store, const std::vector<Layer>& layers) {
   for (const Layer& layer : layers) {
+    for (const std::string& id : TRY(ReadImageLayers(store, layer.key))) {
+      TRY(CheckLayer(store, id));
+    }
     Store::OpenBlob blob = TRY(store.OpenForReading(layer.key));
     Sha512 hash;
     TRY_CTX(HashFd(blob.blob.get(), hash), "image ", layer.key);
@@ -239,6 +298,57 @@ Result<std::optional<std::string>> CompareTree(const Store& store, const std::ve
   return Comparison(expected, blobs).Run(rootfs);
 }
 
+Result<std::optional<std::string>> CompareLayer(const Store& store, const std::string& id) {
+  std::vector<Fd> tars;
+  tars.push_back(TRY(OpenLayer(store, id)));
+  ExpectedTree expected;
+  std::set<std::string> opaque;
+  Status read = ExpectLayer(tars[0].get(), &expected, &opaque);
+  if (!read && read.error().code() == Code::kInvalid) return DamagedLayer(id);
+  TRY(std::move(read));
+  auto root = OpenAt(store.cas_fd(), StrCat(LayerTreePath(id), "/rootfs"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!root) return Difference(StrCat("layer ", id, " is missing"));
+  for (const std::string& path : opaque) {
+    auto directory = OpenInRoot(root->get(), path.empty() ? "." : path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    char value = 0;
+    if (!directory || ::fgetxattr(directory->get(), kOpaqueXattr, &value, 1) != 1 || value != 'y') {
+      return Difference(StrCat("/", path, " shows what its layer hides"));
+    }
+  }
+  return Comparison(expected, tars).Run(root->get());
+}
+
+Status RemoveDamagedLayers(const Store& store, const std::vector<std::string>& layers) {
+  for (const std::string& id : layers) {
+    if (!HasLayerTree(store, id) || !TRY(CompareLayer(store, id))) continue;
+    Temporary temporary = TRY(Temporary::Create(store.cas_fd()));
+    TRY(RenameAt(store.cas_fd(), LayerTreePath(id), temporary.fd(), "damaged"));
+    TRY(temporary.Remove());
+  }
+  return {};
+}
+
+namespace {
+
+// The trees of all layers, and the topmost directory against one made anew.
+Result<Difference> CompareLayered(const Store& store, const std::string& key, const std::vector<std::string>& layers,
+                                  int tree) {
+  for (const std::string& id : layers) {
+    if (auto difference = TRY(CompareLayer(store, id))) return difference;
+  }
+  if (ReadFileAt(tree, "layers").value_or("") != WriteLayerList(layers)) return Difference("the list of layers differs");
+  Temporary temporary = TRY(Temporary::Create(store.cas_fd()));
+  TRY(MakeDirAt(temporary.fd(), "tree", 0755));
+  TRY(MakeDirAt(temporary.fd(), "tree/rootfs", 0755));
+  uint64_t bytes = 0;
+  TRY(RenderLayered(store, key, layers, temporary.fd(), &bytes));
+  Fd fresh = TRY(OpenAt(temporary.fd(), "tree", O_RDONLY | O_DIRECTORY));
+  if (TRY(HashTree(fresh.get())) != TRY(HashTree(tree))) return Difference("the topmost directory differs");
+  return Difference();
+}
+
+}  // namespace
+
 Result<std::string> HashTree(int tree) {
   TreeHasher hasher;
   TRY(hasher.Directory(tree, ""));
@@ -258,12 +368,15 @@ Result<Store::Verification> Store::VerifyTree(const std::string& key) const {
   if (!rootfs) return Verification{TreeState::kDamaged, "wrong tree hash: rootfs is missing"};
 
   Status blobs;
-  std::thread hash_blobs([&] { blobs = CheckBlobs(*this, layers); });
   Result<std::string> hash = std::string();
   std::thread hash_tree;
-  bool write_hash = !ExistsAt(tree.get(), "hash");
+  std::vector<std::string> image_layers;
+  if (layers.size() == 1) image_layers = TRY(ReadImageLayers(*this, key));
+  bool write_hash = image_layers.empty() && !ExistsAt(tree.get(), "hash");
+  std::thread hash_blobs([&] { blobs = CheckBlobs(*this, layers); });
   if (write_hash) hash_tree = std::thread([&] { hash = HashTree(tree.get()); });
-  auto difference = CompareTree(*this, layers, rootfs->get());
+  auto difference = image_layers.empty() ? CompareTree(*this, layers, rootfs->get())
+                                         : CompareLayered(*this, key, image_layers, tree.get());
   hash_blobs.join();
   if (hash_tree.joinable()) hash_tree.join();
 

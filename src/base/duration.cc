@@ -22,14 +22,9 @@ struct Unit {
   int64_t ns;
 };
 // Longer names first, so that "ms" is not read as "m".
-constexpr Unit kUnits[] = {{"ns", 1},
-                           {"us", 1000},
-                           {"\xc2\xb5s", 1000},
-                           {"\xce\xbcs", 1000},
-                           {"ms", 1000000},
-                           {"s", kSecond},
-                           {"m", kMinute},
-                           {"h", kHour}};
+constexpr Unit kUnits[] = {{"ns", 1},           {"us", 1000},    {"\xc2\xb5s", 1000},
+                           {"\xce\xbcs", 1000}, {"ms", 1000000}, {"s", kSecond},
+                           {"m", kMinute},      {"h", kHour}};
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 

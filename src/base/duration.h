@@ -3,7 +3,8 @@
 
 #pragma once
 
-// Times, durations and sizes as people read and write them: the spellings of the original, which are those of Go.
+// Times, durations and sizes as people read and write them: the spellings of the original, which
+// are those of Go.
 
 #include <cstdint>
 #include <optional>

@@ -16,6 +16,8 @@ std::string& Name() {
   return name;
 }
 void Emit(std::string text) {
+  // Messages quote names that come from images and from the network.
+  text = TerminalSafeLines(text);
   text += '\n';
   // Nobody is left to tell where standard error is gone.
   (void)WriteAll(STDERR_FILENO, text);

@@ -161,4 +161,16 @@ std::string TerminalSafe(std::string_view text) {
   return out;
 }
 
+std::string TerminalSafeLines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    size_t end = text.find_first_of("\n\t");
+    out += TerminalSafe(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    out += text[end];
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
 }  // namespace rkt

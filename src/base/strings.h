@@ -68,5 +68,7 @@ std::string HexEncode(const void* data, size_t size);
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to);
 // Control characters and escape sequences as \xNN, so that text of an image or a pod cannot steer a terminal.
 std::string TerminalSafe(std::string_view text);
+// The same for text of several lines: newlines and tabs stay.
+std::string TerminalSafeLines(std::string_view text);
 
 }  // namespace rkt

@@ -34,5 +34,11 @@ TEST(Errors, PlainFormatShowsTheInnermostCauseAndDebugTheTree) {
 }
 TEST(Errors, ErrnoTextIsLowerCase) { EXPECT_STREQ(ErrnoText(ENOENT), "no such file or directory"); }
 
+TEST(Strings, TextOfSeveralLinesKeepsNewlinesAndTabs) {
+  EXPECT_EQ(TerminalSafeLines("a\tb\n\x1b[1mc\n"), "a\tb\n\\x1b[1mc\n");
+  EXPECT_EQ(TerminalSafeLines("\n\n"), "\n\n");
+  EXPECT_EQ(TerminalSafeLines(""), "");
+}
+
 }  // namespace
 }  // namespace rkt

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// The images of a command line and the flags that belong to each: IMAGE --name=a -- ARG... --- IMAGE ...
-// (runtime.md of the reference, section 2). Pure parsing; nothing is looked up.
+// The images of a command line and the flags that belong to each: IMAGE --name=a -- ARG... ---
+// IMAGE ... (runtime.md of the reference, section 2). Pure parsing; nothing is looked up.
 
 #include <string>
 #include <utility>
@@ -20,7 +20,8 @@
 
 namespace rkt::cli {
 
-// One image with what was asked for it. image_key and image of the request are for those who find the image.
+// One image with what was asked for it. image_key and image of the request are for those who find
+// the image.
 struct AppArguments {
   std::string image;      // as written
   std::string signature;  // file, empty: none given
@@ -42,10 +43,11 @@ struct PodArguments {
   bool HasNet(std::string_view name) const;
 };
 
-// Goes over the words of the invocation, parsing the flags between the images. `app_arguments`: whether `--` may open
-// an image's arguments. Sets `help` where a flag asked for it. Errors:
+// Goes over the words of the invocation, parsing the flags between the images. `app_arguments`:
+// whether `--` may open an image's arguments. Sets `help` where a flag asked for it. Errors:
 //   an image is required before any app arguments; only one set of app arguments allowed per image;
-//   app arguments unsupported; what ParseFlags says; dangling mount point "/p": volume "v" not found
+//   app arguments unsupported; what ParseFlags says; dangling mount point "/p": volume "v" not
+//   found
 Status ParseAppArguments(Invocation& invocation, bool app_arguments, bool& help);
 
 }  // namespace rkt::cli

@@ -113,10 +113,10 @@ TEST(AppFlags, ExecAndSignatureAreGivenOnce) {
 
 TEST(AppFlags, LaterScalarsReplaceAndGroupsAccumulate) {
   Invocation invocation;
-  EXPECT_EQ(ParseRun(invocation, {"A", "--name=a", "--name=b", "--supplementary-gids=1,2",
-                                  "--supplementary-gids=3", "--caps-retain=CAP_KILL",
-                                  "--caps-retain=CAP_CHOWN", "--environment=X=1",
-                                  "--environment=X=2", "--environment=Y="}),
+  EXPECT_EQ(ParseRun(invocation,
+                     {"A", "--name=a", "--name=b", "--supplementary-gids=1,2",
+                      "--supplementary-gids=3", "--caps-retain=CAP_KILL", "--caps-retain=CAP_CHOWN",
+                      "--environment=X=1", "--environment=X=2", "--environment=Y="}),
             "");
   const pod::AppRequest& app = invocation.pod().apps[0].request;
   EXPECT_EQ(app.name, "b");
@@ -157,14 +157,14 @@ TEST(Mounts, NeedTheirVolume) {
             "dangling mount point \"/p\": volume \"v\" not found");
 }
 
-TEST(PodFlags, OneStage1AtMost) {
+TEST(PodFlagValues, OneStage1AtMost) {
   EXPECT_THAT(RunError({"--stage1-name=a", "--stage1-path=b", "A"}),
               HasSubstr("flags --stage1-path and --stage1-name are mutually exclusive"));
   EXPECT_THAT(RunError({"--stage1-name=a", "--stage1-name=b", "A"}),
               HasSubstr("--stage1-name already used"));
 }
 
-TEST(PodFlags, NetworksAreNamedOnce) {
+TEST(PodFlagValues, NetworksAreNamedOnce) {
   Invocation invocation;
   EXPECT_EQ(ParseRun(invocation, {"--net=a,b:IP=1.2.3.4;X=y", "A"}), "");
   EXPECT_THAT(invocation.pod().net, ElementsAre("a", "b:IP=1.2.3.4;X=y"));
@@ -177,12 +177,13 @@ TEST(PodFlags, NetworksAreNamedOnce) {
   EXPECT_THAT(RunError({"--net=", "A"}), HasSubstr("netname must not be empty"));
 }
 
-TEST(PodFlags, VariablesAreSetOnce) {
-  EXPECT_THAT(RunError({"--set-env=A=1", "--set-env=A=2", "I"}), HasSubstr("key \"A\" already set"));
+TEST(PodFlagValues, VariablesAreSetOnce) {
+  EXPECT_THAT(RunError({"--set-env=A=1", "--set-env=A=2", "I"}),
+              HasSubstr("key \"A\" already set"));
   EXPECT_THAT(RunError({"--set-env=A", "I"}), HasSubstr("must be specified as key=value"));
 }
 
-TEST(PodFlags, FilesOfVariablesAreReadWhenTheyAreNamed) {
+TEST(PodFlagValues, FilesOfVariablesAreReadWhenTheyAreNamed) {
   char path[] = "/tmp/app_args_test.XXXXXX";
   int fd = mkstemp(path);
   ASSERT_GE(fd, 0);
@@ -199,7 +200,7 @@ TEST(PodFlags, FilesOfVariablesAreReadWhenTheyAreNamed) {
   unlink(path);
 }
 
-TEST(PodFlags, StreamModesNeedTheExperiment) {
+TEST(PodFlagValues, StreamModesNeedTheExperiment) {
   unsetenv("RKT_EXPERIMENT_ATTACH");
   EXPECT_EQ(RunError({"A", "--stdin=null"}), "unknown flag: --stdin");
   setenv("RKT_EXPERIMENT_ATTACH", "true", 1);

@@ -59,7 +59,7 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
   tm parts = {};
   struct Field {
     size_t digits;
-    int tm::* member;
+    int tm::*member;
     int offset;
     char after;  // 0: nothing
   };

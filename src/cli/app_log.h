@@ -5,7 +5,8 @@
 
 // Reading the log of an app (POD/logs/APP): lines as the container runtime interface defines them,
 //   2026-11-21T23:29:26.123456789Z stdout F text
-// where P in place of F says that the line goes on in the next entry. Files may grow while they are read.
+// where P in place of F says that the line goes on in the next entry. Files may grow while they are
+// read.
 
 #include <cstdint>
 #include <optional>
@@ -34,9 +35,9 @@ class LogReader {
  public:
   explicit LogReader(Fd file) : file_(std::move(file)) {}
 
-  // The next entry; nothing where the file has no further whole line now (it may have one later). With `last`, what
-  // stands behind the last newline counts as a line. Lines that are not of the format come as they are, at the time of
-  // the entry before them.
+  // The next entry; nothing where the file has no further whole line now (it may have one later).
+  // With `last`, what stands behind the last newline counts as a line. Lines that are not of the
+  // format come as they are, at the time of the entry before them.
   Result<std::optional<LogEntry>> Next(bool last);
 
  private:

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The table of commands: what parsing, help, completion and the man pages are made of. All of it is constant data,
-// so that a start costs nothing for the commands that are not run. commands.cc holds the root of the table.
+// The table of commands: what parsing, help, completion and the man pages are made of. All of it is
+// constant data, so that a start costs nothing for the commands that are not run. commands.cc holds
+// the root of the table.
 
 #include <cstdint>
 #include <span>
@@ -17,8 +18,8 @@ namespace rkt::cli {
 class Invocation;
 struct FlagSpec;
 
-// Takes the value of one occurrence of a flag, in order of the command line. The error's text follows
-// `invalid argument "VALUE" for --flag: `.
+// Takes the value of one occurrence of a flag, in order of the command line. The error's text
+// follows `invalid argument "VALUE" for --flag: `.
 using FlagSetter = Status (*)(Invocation&, const FlagSpec&, std::string_view value);
 
 enum class FlagType : uint8_t {
@@ -31,7 +32,7 @@ enum class FlagType : uint8_t {
 struct FlagSpec {
   std::string_view name;
   FlagType type = FlagType::kText;
-  std::string_view initial = {};     // the default, as written in the help
+  std::string_view initial = {};  // the default, as written in the help
   std::string_view help = {};
   FlagSetter set = nullptr;
   std::string_view bare = {};        // what `--x` alone means; empty: a value must follow
@@ -69,15 +70,23 @@ constexpr FlagSpec Hidden(FlagSpec flag) {
   return flag;
 }
 
-// Flags that several commands share. Referred to by address, which is a constant wherever the group is defined.
+// Flags that several commands share. Referred to by address, which is a constant wherever the group
+// is defined.
 using FlagGroup = std::span<const FlagSpec>;
 
 // Which words a command can complete its arguments with.
-enum class Completion : uint8_t { kFiles, kImages, kPods, kPreparedPods, kRunningPods, kExitedPods };
+enum class Completion : uint8_t {
+  kFiles,
+  kImages,
+  kPods,
+  kPreparedPods,
+  kRunningPods,
+  kExitedPods
+};
 
 struct CommandSpec {
   std::string_view name;
-  std::string_view synopsis = {};     // behind the name: "UUID", "IMAGE..."
+  std::string_view synopsis = {};  // behind the name: "UUID", "IMAGE..."
   std::string_view summary = {};
   std::string_view description = {};  // lines as they are to be printed
   std::span<const FlagGroup* const> flags = {};
@@ -88,8 +97,8 @@ struct CommandSpec {
   bool hidden = false;
   bool first_word_ends_flags = false;  // flags behind it belong to what the word names
   bool needs_root = false;
-  bool missing = false;                // known, not built: takes everything and refuses
-  std::string_view experiment = {};    // environment variable without which the command is unknown
+  bool missing = false;              // known, not built: takes everything and refuses
+  std::string_view experiment = {};  // environment variable without which the command is unknown
 };
 
 // The exit status of everything that went wrong in rkt itself.

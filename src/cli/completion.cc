@@ -11,7 +11,8 @@ namespace rkt::cli {
 
 namespace {
 
-// What does the work: __rkt_words, set by one function per command, and the two lists that need rkt itself.
+// What does the work: __rkt_words, set by one function per command, and the two lists that need rkt
+// itself.
 constexpr std::string_view kEngine = R"bash(# bash completion for rkt
 
 __rkt_images()
@@ -140,7 +141,8 @@ constinit const CommandSpec kCompletionCommand = {
     .name = "completion",
     .synopsis = "SHELL",
     .summary = "Print a script that completes rkt's commands in a shell",
-    .description = R"(Prints a script for the shell, which has to be sourced there. Only bash is known.
+    .description =
+        R"(Prints a script for the shell, which has to be sourced there. Only bash is known.
 
 For the running shell:
 

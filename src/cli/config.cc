@@ -33,7 +33,8 @@ int Run(Invocation& invocation) {
 constinit const CommandSpec kConfigCommand = {
     .name = "config",
     .summary = "Print the configuration",
-    .description = R"(Prints what the configuration files of all directories come to, as JSON in their own
+    .description =
+        R"(Prints what the configuration files of all directories come to, as JSON in their own
 format. Credentials are printed too.)",
     .flags = kGroups,
     .run = Run,

@@ -22,8 +22,8 @@ namespace {
 
 constexpr size_t kNone = static_cast<size_t>(-1);
 
-// Whether `--name` without "=" is followed by its value, as far as the command found so far knows its flags. What is
-// unknown is taken to have one, as the original did.
+// Whether `--name` without "=" is followed by its value, as far as the command found so far knows
+// its flags. What is unknown is taken to have one, as the original did.
 bool TakesNextWord(const CommandSpec& command, std::string_view name) {
   if (name == "help") return false;
   for (const FlagGroup* group : command.flags) {
@@ -97,8 +97,8 @@ int UnknownCommand(std::string_view word) {
   return kFailed;
 }
 
-// What --cpuprofile and --memprofile write. The files are made before the command starts, so that a path that cannot
-// be written is known at once.
+// What --cpuprofile and --memprofile write. The files are made before the command starts, so that a
+// path that cannot be written is known at once.
 class Profile {
  public:
   Status Start(const Globals& globals) {
@@ -172,8 +172,7 @@ std::vector<std::string_view> Suggestions(std::string_view word) {
   std::vector<std::string_view> names;
   for (const CommandSpec* child : kRootCommand.children) {
     if (child->hidden || !IsKnown(*child)) continue;
-    if (Distance(word, child->name) <= kMaxDistance ||
-        child->name.starts_with(ToLower(word))) {
+    if (Distance(word, child->name) <= kMaxDistance || child->name.starts_with(ToLower(word))) {
       names.push_back(child->name);
     }
   }
@@ -196,8 +195,8 @@ int Dispatch(std::span<const std::string_view> arguments) {
         return FinishOutput();
       }
     }
-    return Refuse(StrCat("the command \"", invocation.CommandPath(),
-                         "\" is not available in this version"));
+    return Refuse(
+        StrCat("the command \"", invocation.CommandPath(), "\" is not available in this version"));
   }
   auto parsed = ParseFlags(invocation, found.arguments);
   if (!parsed) return FlagError(invocation, parsed.error());

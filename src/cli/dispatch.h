@@ -3,8 +3,8 @@
 
 #pragma once
 
-// From the words of the command line to the command that runs: finding it (whole names, unique beginnings), parsing
-// its flags, the messages and exit statuses for what cannot be understood.
+// From the words of the command line to the command that runs: finding it (whole names, unique
+// beginnings), parsing its flags, the messages and exit statuses for what cannot be understood.
 
 #include <span>
 #include <string>
@@ -15,16 +15,19 @@
 
 namespace rkt::cli {
 
-// What was found: the deepest command, the way to it, and the arguments without the words that led there.
+// What was found: the deepest command, the way to it, and the arguments without the words that led
+// there.
 struct Found {
   std::vector<const CommandSpec*> path;
   std::vector<std::string_view> arguments;
-  // The first word that is neither a flag nor one's value, where the command has children; empty: none.
+  // The first word that is neither a flag nor one's value, where the command has children; empty:
+  // none.
   std::string_view unknown_word;
 };
 Found FindCommand(std::span<const std::string_view> arguments);
 
-// Names of the root's commands that `word` may have meant: at most two letters off, or beginning with it.
+// Names of the root's commands that `word` may have meant: at most two letters off, or beginning
+// with it.
 std::vector<std::string_view> Suggestions(std::string_view word);
 
 // The whole program. `arguments` without the program's name; gives the exit status.

@@ -66,7 +66,8 @@ constinit const CommandSpec kEnterCommand = {
     .name = "enter",
     .synopsis = "[--app=APPNAME] UUID [CMD [ARGS ...]]",
     .summary = "Run a command in an app of a running pod",
-    .description = R"(Runs the command inside the app, in the namespaces of the pod and the root file
+    .description =
+        R"(Runs the command inside the app, in the namespaces of the pod and the root file
 system of the app. Without a command it is /bin/bash. What is behind the UUID
 belongs to the command, flags included. The exit status is the command's.)",
     .flags = kGroups,

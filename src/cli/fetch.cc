@@ -52,7 +52,8 @@ constexpr CommandSpec Fetch(bool hidden) {
       .name = "fetch",
       .synopsis = "IMAGE_URL...",
       .summary = "Bring images into the local store",
-      .description = R"(Brings images into the store and prints their IDs. An image is a file, a URL or a
+      .description =
+          R"(Brings images into the store and prints their IDs. An image is a file, a URL or a
 name. A signature is expected beside it (FILE.aci.asc), or in the file that
 --signature behind the image names, unless --insecure-options=image was given.)",
       .flags = kGroups,

@@ -44,8 +44,8 @@ Status Take(Invocation& invocation, const FlagSpec& flag, std::string_view value
   }
   invocation.Add(flag, value);
   if (!flag.deprecated.empty()) {
-    (void)WriteAll(STDERR_FILENO, StrCat("Flag --", flag.name, " has been deprecated, ",
-                                         flag.deprecated, "\n"));
+    (void)WriteAll(STDERR_FILENO,
+                   StrCat("Flag --", flag.name, " has been deprecated, ", flag.deprecated, "\n"));
   }
   return {};
 }

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// Parsing of flags, with the rules and messages of the library that the original used: --x=v, --x v, booleans
+// Parsing of flags, with the rules and messages of the library that the original used: --x=v, --x
+// v, booleans
 // --x[=false], flags whose value may be left out, -h, and `--` which ends the flags.
 
 #include <optional>
@@ -21,9 +22,9 @@ struct ParsedWords {
   bool help = false;                    // -h or --help stood there
 };
 
-// Takes the flags out of `arguments` and gives them to the invocation. Where the command's first word ends the flags,
-// everything from that word on is returned as it stands. Messages: unknown flag: --x; bad flag syntax: ---;
-// flag needs an argument: --x; invalid argument "v" for --x=v: ...
+// Takes the flags out of `arguments` and gives them to the invocation. Where the command's first
+// word ends the flags, everything from that word on is returned as it stands. Messages: unknown
+// flag: --x; bad flag syntax: ---; flag needs an argument: --x; invalid argument "v" for --x=v: ...
 Result<ParsedWords> ParseFlags(Invocation& invocation, std::span<const std::string_view> arguments);
 
 // 1, t, T, TRUE, true, True, 0, f, F, FALSE, false, False.

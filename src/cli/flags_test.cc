@@ -94,8 +94,7 @@ TEST(Flags, DoubleDashEndsThem) {
 TEST(Flags, TheFirstWordEndsThemForCommandsThatRunOthers) {
   Invocation invocation;
   Enter(invocation, kEnterCommand);
-  EXPECT_EQ(Parse(invocation, {"--app=a", "uuid", "ls", "--app=b", "--"}),
-            "|uuid|ls|--app=b|--");
+  EXPECT_EQ(Parse(invocation, {"--app=a", "uuid", "ls", "--app=b", "--"}), "|uuid|ls|--app=b|--");
   EXPECT_EQ(invocation.Text("app"), "a");
 }
 
@@ -119,7 +118,8 @@ TEST(Flags, GlobalFlagsHoldForEveryCommand) {
 TEST(InsecureOptions, AreACommaListWithoutRepetition) {
   EXPECT_EQ(*ParseInsecureOptions(""), kInsecureNone);
   EXPECT_EQ(*ParseInsecureOptions("none"), kInsecureNone);
-  EXPECT_EQ(*ParseInsecureOptions("all-run"), kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp);
+  EXPECT_EQ(*ParseInsecureOptions("all-run"),
+            kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp);
   EXPECT_EQ(*ParseInsecureOptions("all"), 0xfbu);
   EXPECT_EQ(ParseInsecureOptions("foo").error().message(), "unknown option \"foo\"");
   EXPECT_EQ(ParseInsecureOptions("image,Image").error().message(), "duplicated option \"image\"");

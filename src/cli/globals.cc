@@ -41,14 +41,14 @@ Status SetDebugFlag(Invocation& inv, const FlagSpec&, std::string_view value) {
   return {};
 }
 
-template <std::string Globals::* kMember>
+template <std::string Globals::*kMember>
 Status SetDirectory(Invocation& inv, const FlagSpec&, std::string_view value) {
   if (value.empty()) return Err(Code::kInvalid, "\"\" is not a valid directory");
   inv.globals.*kMember = TRY(AbsolutePath(value));
   return {};
 }
 
-template <std::string Globals::* kMember>
+template <std::string Globals::*kMember>
 Status SetPath(Invocation& inv, const FlagSpec&, std::string_view value) {
   inv.globals.*kMember = value;
   return {};
@@ -75,19 +75,21 @@ constexpr FlagSpec kGlobalFlags[] = {
     WithSetter(BoolFlag("debug", "say more on standard error about what is done and what failed"),
                SetDebugFlag),
     ValueFlag("dir", "data directory", SetDirectory<&Globals::dir>, kDefaultDataDir),
-    ValueFlag("insecure-options",
-              "security features to switch off, separated by commas. Known are: \"none\", \"image\", "
-              "\"tls\", \"ondisk\", \"http\", \"pubkey\", \"capabilities\", \"paths\", \"seccomp\", "
-              "\"all-fetch\", \"all-run\", \"all\"",
-              SetInsecure, "none"),
+    ValueFlag(
+        "insecure-options",
+        "security features to switch off, separated by commas. Known are: \"none\", \"image\", "
+        "\"tls\", \"ondisk\", \"http\", \"pubkey\", \"capabilities\", \"paths\", \"seccomp\", "
+        "\"all-fetch\", \"all-run\", \"all\"",
+        SetInsecure, "none"),
     ValueFlag("local-config", "directory of this machine's configuration",
               SetDirectory<&Globals::local_config>, kDefaultLocalConfig),
     Hidden(WithSetter(TextFlag("memprofile", "write the memory that the command took to a file"),
                       SetPath<&Globals::memory_profile>)),
     ValueFlag("system-config", "directory of the configuration that came with the system",
               SetDirectory<&Globals::system_config>, kDefaultSystemConfig),
-    WithSetter(BoolFlag("trust-keys-from-https", "trust keys that were fetched by https without asking"),
-               SetTrustKeys),
+    WithSetter(
+        BoolFlag("trust-keys-from-https", "trust keys that were fetched by https without asking"),
+        SetTrustKeys),
     ValueFlag("user-config", "directory of the user's configuration",
               SetDirectory<&Globals::user_config>),
 };

@@ -13,14 +13,15 @@
 
 namespace rkt::cli {
 
-// What --insecure-options switches off. The values are part of what other programs of ours are told.
+// What --insecure-options switches off. The values are part of what other programs of ours are
+// told.
 enum Insecure : uint32_t {
   kInsecureNone = 0,
-  kInsecureImage = 1,         // no signatures
-  kInsecureTls = 2,           // any certificate
-  kInsecureOnDisk = 4,        // accepted, without effect
-  kInsecureHttp = 8,          // http where https fails
-  kInsecurePubKey = 16,       // keys by http or unverified https
+  kInsecureImage = 1,    // no signatures
+  kInsecureTls = 2,      // any certificate
+  kInsecureOnDisk = 4,   // accepted, without effect
+  kInsecureHttp = 8,     // http where https fails
+  kInsecurePubKey = 16,  // keys by http or unverified https
   kInsecureCapabilities = 32,
   kInsecurePaths = 64,
   kInsecureSeccomp = 128,
@@ -38,10 +39,10 @@ struct Globals {
   std::string dir;            // absolute; empty: --dir was not given
   std::string system_config;  // absolute; empty: the default
   std::string local_config;
-  std::string user_config;    // empty: none
+  std::string user_config;  // empty: none
   uint32_t insecure = kInsecureNone;
   bool trust_keys_from_https = false;
-  std::string cpu_profile;    // file names, empty: none
+  std::string cpu_profile;  // file names, empty: none
   std::string memory_profile;
 
   std::string SystemConfig() const;

@@ -108,7 +108,8 @@ std::string HelpText(const std::vector<const CommandSpec*>& path) {
   }
   if (!command.description.empty()) {
     text += "\nDESCRIPTION:\n";
-    for (const std::string& line : Split(command.description, '\n')) text += StrCat("\t", line, "\n");
+    for (const std::string& line : Split(command.description, '\n'))
+      text += StrCat("\t", line, "\n");
   }
   text += "\nOPTIONS:\n";
   AppendFlags(text, VisibleFlags(command));

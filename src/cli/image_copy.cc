@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// rkt image cat-manifest, export, extract, render: what is in an image, for looking at and taking away
+// rkt image cat-manifest, export, extract, render: what is in an image, for looking at and taking
+// away
 
 #include "appc/image_manifest.h"
 #include "base/json.h"
@@ -72,11 +73,10 @@ int Render(Invocation& invocation) {
   if (invocation.words.size() != 2) return invocation.Usage();
   auto store = OpenStore(invocation);
   if (!store) return Fail(store.error());
-  Status done = image::RenderImage(*store, std::string(invocation.words[0]),
-                                   std::string(invocation.words[1]), UnpackOptions(invocation),
-                                   [](const std::string& text) {
-                                     Notice("", StrCat("warning: ", TerminalSafe(text)));
-                                   });
+  Status done = image::RenderImage(
+      *store, std::string(invocation.words[0]), std::string(invocation.words[1]),
+      UnpackOptions(invocation),
+      [](const std::string& text) { Notice("", StrCat("warning: ", TerminalSafe(text))); });
   return done ? 0 : Fail(done.error());
 }
 
@@ -96,7 +96,8 @@ constinit const CommandSpec kImageExportCommand = {
     .name = "export",
     .synopsis = "IMAGE OUTPUT_ACI_FILE",
     .summary = "Write an image of the store to a file",
-    .description = R"(Writes the image as an ACI file that is not compressed, whatever the file was that
+    .description =
+        R"(Writes the image as an ACI file that is not compressed, whatever the file was that
 it came from. Its ID does not change by that.)",
     .flags = kExportGroups,
     .run = Export,
@@ -107,7 +108,8 @@ constinit const CommandSpec kImageExtractCommand = {
     .name = "extract",
     .synopsis = "IMAGE OUTPUT_DIR",
     .summary = "Unpack an image of the store into a directory",
-    .description = R"(Unpacks this image alone, without the images that it depends on. The directory is
+    .description =
+        R"(Unpacks this image alone, without the images that it depends on. The directory is
 made of plain files and can simply be removed.)",
     .flags = kUnpackGroups,
     .run = Extract,
@@ -118,7 +120,8 @@ constinit const CommandSpec kImageRenderCommand = {
     .name = "render",
     .synopsis = "IMAGE OUTPUT_DIR",
     .summary = "Write an image with all that it depends on into a directory",
-    .description = R"(Writes the files as an app of the image would find them: the image laid over those
+    .description =
+        R"(Writes the files as an app of the image would find them: the image laid over those
 that it depends on. The directory is made of plain files and can simply be
 removed.)",
     .flags = kUnpackGroups,

@@ -22,8 +22,8 @@ constexpr FlagSpec kOwnFlags[] = {
 constexpr FlagGroup kFlags = kOwnFlags;
 constexpr const FlagGroup* kGroups[] = {&kFlags};
 
-// The trees that a pod refers to. One that it should have and does not name makes it an error, which keeps
-// everything: nothing that a pod may need is removed.
+// The trees that a pod refers to. One that it should have and does not name makes it an error,
+// which keeps everything: nothing that a pod may need is removed.
 Status AddTrees(const pod::Pod& pod, std::vector<std::string>& trees) {
   auto stage1 = pod.Stage1TreeId();
   if (stage1) {
@@ -87,10 +87,9 @@ int Run(Invocation& invocation) {
   options.grace_ns = invocation.Duration("grace-period");
   Status used = FindUsed(store->data_dir(), options);
   if (!used) return Fail(used.error());
-  auto collected =
-      image::GarbageCollect(*store, options, [](const std::string& tree) {
-        Notice("", StrCat("removed treestore ", Quote(tree)));
-      });
+  auto collected = image::GarbageCollect(*store, options, [](const std::string& tree) {
+    Notice("", StrCat("removed treestore ", Quote(tree)));
+  });
   if (!collected) return Fail(collected.error());
   for (const std::string& key : collected->removed_images) {
     PrintLine(StrCat("successfully removed aci for image: ", Quote(key)));

@@ -99,8 +99,9 @@ int Compare(const store::ImageInfo& a, const store::ImageInfo& b, Field field) {
   return a.key.compare(b.key);
 }
 
-// The index tells all that is printed. The manifest is read only where its file was touched after the import, which
-// is what damages it by hand look like; reading a thousand of them would take longer than all the rest.
+// The index tells all that is printed. The manifest is read only where its file was touched after
+// the import, which is what damages it by hand look like; reading a thousand of them would take
+// longer than all the rest.
 bool ManifestMayBeDamaged(const store::Store& store, const store::ImageInfo& info) {
   constexpr size_t kDigits = sizeof "sha512-" - 1;
   constexpr int64_t kSlack = 2 * kSecond;
@@ -213,7 +214,8 @@ int Run(Invocation& invocation) {
 constinit const CommandSpec kImageListCommand = {
     .name = "list",
     .summary = "List the images of the local store",
-    .description = R"(Prints a table of the images: ID, name and version, what they take on the disk with
+    .description =
+        R"(Prints a table of the images: ID, name and version, what they take on the disk with
 their rendered tree, when they were imported and last read.)",
     .flags = kGroups,
     .run = Run,

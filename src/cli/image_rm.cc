@@ -86,7 +86,8 @@ constinit const CommandSpec kImageRmCommand = {
     .name = "rm",
     .synopsis = "IMAGE...",
     .summary = "Remove images from the local store",
-    .description = "Removes the images at once, where image gc asks how long they have not been used.",
+    .description =
+        "Removes the images at once, where image gc asks how long they have not been used.",
     .run = Remove,
     .completes = Completion::kImages,
 };
@@ -95,7 +96,8 @@ constinit const CommandSpec kImageVerifyCommand = {
     .name = "verify",
     .synopsis = "IMAGE...",
     .summary = "Check stored images against damage",
-    .description = R"(Compares the image and its rendered tree with their checksums, and makes the tree
+    .description =
+        R"(Compares the image and its rendered tree with their checksums, and makes the tree
 anew where it has changed. For disks that are not to be trusted.)",
     .run = Verify,
     .completes = Completion::kImages,

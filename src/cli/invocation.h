@@ -3,8 +3,8 @@
 
 #pragma once
 
-// One run of one command: which command it is, the flags as they were given, the words, and what the global flags
-// came to. Commands read it and nothing else of the command line.
+// One run of one command: which command it is, the flags as they were given, the words, and what
+// the global flags came to. Commands read it and nothing else of the command line.
 
 #include <cstdint>
 #include <memory>
@@ -31,11 +31,13 @@ class Invocation {
   // "rkt image list"
   std::string CommandPath() const;
 
-  // The words that were no flags (for commands whose first word ends the flags: it and all behind it).
+  // The words that were no flags (for commands whose first word ends the flags: it and all behind
+  // it).
   std::vector<std::string_view> words;
   Globals globals;
 
-  // Values; the last occurrence counts, the table's default where there was none. The name must be the command's.
+  // Values; the last occurrence counts, the table's default where there was none. The name must be
+  // the command's.
   bool Bool(std::string_view name) const;
   std::string_view Text(std::string_view name) const;
   int64_t Duration(std::string_view name) const;  // ns
@@ -64,15 +66,16 @@ class Invocation {
 
 // What a command that failed returns: prints "NAME: message: innermost cause", gives 254.
 int Fail(const Error& error);
-// An error of which Fail prints the innermost cause alone, and with --debug the tree: for finding images, where what
-// happened says it all.
+// An error of which Fail prints the innermost cause alone, and with --debug the tree: for finding
+// images, where what happened says it all.
 Error ByCause(Error error);
 // The same with a message in front.
 int Fail(std::string_view message, Error error);
 // "NAME: message", 254.
 int Refuse(std::string_view message);
 
-// Text on standard output. What could not be written makes the program fail at its end (FinishOutput).
+// Text on standard output. What could not be written makes the program fail at its end
+// (FinishOutput).
 void Print(std::string_view text);
 void PrintLine(std::string_view text);
 // Whether some of it could not be written: nothing further will be.

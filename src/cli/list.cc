@@ -65,8 +65,8 @@ int Run(Invocation& invocation) {
     Table table;
     if (!invocation.Bool("no-legend")) {
       if (full) {
-        table.AddRow({"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED",
-                      "NETWORKS"});
+        table.AddRow(
+            {"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS"});
       } else {
         table.AddRow({"UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORKS"});
       }
@@ -102,7 +102,8 @@ int Run(Invocation& invocation) {
 constinit const CommandSpec kListCommand = {
     .name = "list",
     .summary = "List pods",
-    .description = R"(Prints a table of the pods with their apps, by UUID: what they are made of, their
+    .description =
+        R"(Prints a table of the pods with their apps, by UUID: what they are made of, their
 state, when they were made and started, and their networks.)",
     .flags = kGroups,
     .run = Run,

@@ -36,13 +36,6 @@ constexpr const FlagGroup* kGroups[] = {&kFlags};
 
 constexpr int64_t kPollNs = 100'000'000;
 
-// Text of an app for a terminal: tabs stay, nothing else may steer it.
-std::string SafeLine(std::string_view text) {
-  std::vector<std::string> pieces = Split(text, '\t');
-  for (std::string& piece : pieces) piece = TerminalSafe(piece);
-  return Join(pieces, "\t");
-}
-
 // The logs of a pod's apps, merged by time.
 class LogMerger {
  public:
@@ -67,7 +60,8 @@ class LogMerger {
     return {};
   }
 
-  // Prints everything that can be read now. With `last`, also what stands behind the files' last newlines.
+  // Prints everything that can be read now. With `last`, also what stands behind the files' last
+  // newlines.
   Status PrintAvailable(bool last) {
     for (;;) {
       Log* next = nullptr;
@@ -117,7 +111,7 @@ class LogMerger {
       if (logs_.size() > 1) output_ += StrCat(TerminalSafe(log.app), ": ");
       open_line_ = &log;
     }
-    output_ += terminal_ ? SafeLine(log.head->text) : log.head->text;
+    output_ += terminal_ ? TerminalSafeLines(log.head->text) : log.head->text;
     if (log.head->ends_line) EndLine();
   }
   void EndLine() {
@@ -174,8 +168,7 @@ int Run(Invocation& invocation) {
   if (!pods) return Fail("problem retrieving pod", std::move(pods).error());
   auto pod = pods->Get(argument->uuid);
   if (!pod) return Fail("problem retrieving pod", std::move(pod).error());
-  Status printed =
-      PrintLogs(*pod, std::string(invocation.Text("app")), invocation.Bool("follow"));
+  Status printed = PrintLogs(*pod, std::string(invocation.Text("app")), invocation.Bool("follow"));
   return printed ? 0 : Fail(printed.error());
 }
 
@@ -185,7 +178,8 @@ constinit const CommandSpec kLogsCommand = {
     .name = "logs",
     .synopsis = "[-f] [--app=APPNAME] UUID",
     .summary = "Print what the apps of a pod have written",
-    .description = R"(Prints the output of the pod's apps, running or exited. Where there are several
+    .description =
+        R"(Prints the output of the pod's apps, running or exited. Where there are several
 apps, their lines are merged by time and begin with the app's name. With -f, what
 is written from then on is printed too, until the pod has ended.)",
     .flags = kGroups,

@@ -45,7 +45,8 @@ void AppendFlags(std::string& page, std::string_view title,
   page += StrCat(".SH ", title, "\n");
   for (const FlagSpec* flag : flags) {
     std::string letter = flag->letter == 0 ? "" : StrCat("\\-", flag->letter, ", ");
-    page += StrCat(".TP\n\\fB", letter, Escape(FlagUsage(*flag)), "\\fR\n", Escape(flag->help), "\n");
+    page +=
+        StrCat(".TP\n\\fB", letter, Escape(FlagUsage(*flag)), "\\fR\n", Escape(flag->help), "\n");
   }
 }
 
@@ -86,14 +87,15 @@ std::vector<Path> ManPages() {
 std::string ManPage(const Path& path) {
   const CommandSpec& command = *path.back();
   std::string page =
-      StrCat(".TH \"", ToUpper(PathText(path, "_")), "\" \"1\" \"\" \"rkt " RKT_VERSION
-             "\" \"rkt \\- App Container runtime\"\n.SH NAME\n",
+      StrCat(".TH \"", ToUpper(PathText(path, "_")),
+             "\" \"1\" \"\" \"rkt " RKT_VERSION "\" \"rkt \\- App Container runtime\"\n.SH NAME\n",
              Escape(PathText(path, "_")), " \\- ", Escape(command.summary), "\n.SH SYNOPSIS\n\\fB",
              Escape(PathText(path, " ")), "\\fR ", Escape(command.synopsis), "\n");
   if (!command.description.empty()) AppendDescription(page, command.description);
   AppendFlags(page, "OPTIONS", VisibleFlags(command));
   if (path.size() > 1) AppendFlags(page, "GLOBAL OPTIONS", VisibleGlobalFlags());
-  page += ".SH EXIT STATUS\n0 where all went well, 254 where rkt could not do what it was asked for.\n";
+  page +=
+      ".SH EXIT STATUS\n0 where all went well, 254 where rkt could not do what it was asked for.\n";
   page += ".SH SEE ALSO\n";
   std::string related;
   if (path.size() > 1) {

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// Man pages, made of the table of commands. The build writes them (man_main.cc); rkt itself does not.
+// Man pages, made of the table of commands. The build writes them (man_main.cc); rkt itself does
+// not.
 
 #include <string>
 #include <vector>

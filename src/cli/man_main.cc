@@ -19,9 +19,9 @@ int main(int argc, char** argv) {
   rkt::Status status = rkt::MakeDirs(directory, 0755);
   for (const auto& path : rkt::cli::ManPages()) {
     if (!status) break;
-    status = rkt::WriteFileAtomicAt(AT_FDCWD,
-                                    rkt::StrCat(directory, "/", rkt::cli::ManPageName(path)),
-                                    rkt::cli::ManPage(path), 0644);
+    status =
+        rkt::WriteFileAtomicAt(AT_FDCWD, rkt::StrCat(directory, "/", rkt::cli::ManPageName(path)),
+                               rkt::cli::ManPage(path), 0644);
   }
   if (status) return 0;
   rkt::PrintError("", status.error());

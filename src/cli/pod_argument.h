@@ -25,8 +25,8 @@ struct PodArgument {
 };
 Result<PodArgument> ResolvePod(const Invocation& invocation, std::string_view argument);
 
-// For rm and stop: the words, or the one UUID of --uuid-file. An unreadable file is an error that the command words
-// itself; `usage` is set where both or neither were given.
+// For rm and stop: the words, or the one UUID of --uuid-file. An unreadable file is an error that
+// the command words itself; `usage` is set where both or neither were given.
 Result<std::vector<std::string>> PodWords(const Invocation& invocation, bool& usage);
 
 }  // namespace rkt::cli

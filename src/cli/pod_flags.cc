@@ -35,14 +35,14 @@ Result<int64_t> Integer(std::string_view text) {
   return *number;
 }
 
-template <std::optional<std::string> pod::AppRequest::* kMember>
+template <std::optional<std::string> pod::AppRequest::*kMember>
 Status SetAppText(Invocation& inv, const FlagSpec& flag, std::string_view value) {
   TRY(LastApp(inv, flag))->*kMember = std::string(value);
   return {};
 }
 
 // Adds a pair to a list of the app, replacing an earlier one of the same name.
-template <std::vector<KeyValue> pod::AppRequest::* kMember,
+template <std::vector<KeyValue> pod::AppRequest::*kMember,
           Result<KeyValue> (*kParse)(std::string_view)>
 Status AddAppPair(Invocation& inv, const FlagSpec& flag, std::string_view value) {
   pod::AppRequest* app = TRY(LastApp(inv, flag));
@@ -142,7 +142,7 @@ Status SetOomScoreAdj(Invocation& inv, const FlagSpec& flag, std::string_view va
   return {};
 }
 
-template <std::optional<std::vector<std::string>> pod::AppRequest::* kMember>
+template <std::optional<std::vector<std::string>> pod::AppRequest::*kMember>
 Status SetCapabilities(Invocation& inv, const FlagSpec& flag, std::string_view value) {
   pod::AppRequest* app = TRY(LastApp(inv, flag));
   app->*kMember = TRY(pod::ParseCapabilitiesFlag(value));
@@ -281,22 +281,26 @@ constexpr FlagSpec kAppFlagList[] = {
     ValueFlag("exec", "program to run in place of the image's", SetExec),
     ValueFlag("group", "group of the image's app: a name, a number or a path in the image",
               SetAppText<&AppRequest::group>),
-    ValueFlag("mount",
-              "path at which an app sees a volume (--mount=volume=NAME,target=PATH). In front of all "
-              "images it holds for every app, behind one for that image's",
-              AddMount),
+    ValueFlag(
+        "mount",
+        "path at which an app sees a volume (--mount=volume=NAME,target=PATH). In front of all "
+        "images it holds for every app, behind one for that image's",
+        AddMount),
     ValueFlag("name", "name of the image's app; otherwise made of the image's name",
               SetAppText<&AppRequest::name>),
     ValueFlag("readonly-rootfs", "true: the root file system of the image's app cannot be written",
               SetReadOnly),
     Attach(ValueFlag("stderr", "what becomes of the app's standard error", CheckStreamMode, "log")),
-    Attach(ValueFlag("stdin", "where the app's standard input comes from", CheckStreamMode, "null")),
-    Attach(ValueFlag("stdout", "what becomes of the app's standard output", CheckStreamMode, "log")),
+    Attach(
+        ValueFlag("stdin", "where the app's standard input comes from", CheckStreamMode, "null")),
+    Attach(
+        ValueFlag("stdout", "what becomes of the app's standard output", CheckStreamMode, "log")),
     ValueFlag("supplementary-gids", "further group numbers of the image's app, separated by commas",
               AddGids),
     ValueFlag("user", "user of the image's app: a name, a number or a path in the image",
               SetAppText<&AppRequest::user>),
-    ValueFlag("user-annotation", "free annotation of the image's app (--user-annotation=NAME=VALUE)",
+    ValueFlag("user-annotation",
+              "free annotation of the image's app (--user-annotation=NAME=VALUE)",
               AddAppPair<&AppRequest::user_annotations, pod::ParseUserPairFlag>),
     ValueFlag("user-label", "free label of the image's app (--user-label=NAME=VALUE)",
               AddAppPair<&AppRequest::user_labels, pod::ParseUserPairFlag>),
@@ -305,8 +309,9 @@ constexpr FlagSpec kAppFlagList[] = {
 };
 
 constexpr FlagSpec kCapsRetain =
-    ValueFlag("caps-retain", "capabilities that the image's app keeps, all others are dropped "
-                             "(--caps-retain=CAP_KILL,CAP_CHOWN)",
+    ValueFlag("caps-retain",
+              "capabilities that the image's app keeps, all others are dropped "
+              "(--caps-retain=CAP_KILL,CAP_CHOWN)",
               SetCapabilities<&AppRequest::caps_retain>);
 constexpr FlagSpec kCapsRemove =
     ValueFlag("caps-remove", "capabilities that the image's app loses (--caps-remove=CAP_MKNOD)",
@@ -327,11 +332,13 @@ constexpr FlagSpec kIsolatorFlagList[] = {
               SetCpuShares),
     ValueFlag("memory", "memory that the image's app may use (--memory=64M, --memory=1Gi)",
               SetMemory),
-    ValueFlag("oom-score-adj", "how early the image's app is killed where memory runs out "
-                               "(-1000 to 1000)",
+    ValueFlag("oom-score-adj",
+              "how early the image's app is killed where memory runs out "
+              "(-1000 to 1000)",
               SetOomScoreAdj),
-    ValueFlag("seccomp", "filter of system calls for the image's app "
-                         "(--seccomp=mode=remove,errno=EPERM,chmod,chown)",
+    ValueFlag("seccomp",
+              "filter of system calls for the image's app "
+              "(--seccomp=mode=remove,errno=EPERM,chmod,chown)",
               SetSeccomp),
 };
 
@@ -349,53 +356,58 @@ constexpr FlagSpec kStage1FlagList[] = {
 };
 
 constexpr FlagSpec kPrepareFlagList[] = {
-    BoolFlag("inherit-env", "give the apps those variables of this environment that they do not set"),
+    BoolFlag("inherit-env",
+             "give the apps those variables of this environment that they do not set"),
     BoolFlag("no-overlay", "copy the images' files instead of laying an overlay over them"),
     TextFlag("pod-manifest", "file with a whole pod manifest to use instead of images"),
-    ValueFlag("port", "port of the host that leads to a port of the pod "
-                      "(--port=NAME:[HOSTIP:]HOSTPORT)",
+    ValueFlag("port",
+              "port of the host that leads to a port of the pod "
+              "(--port=NAME:[HOSTIP:]HOSTPORT)",
               AddPort),
     BoolFlag("private-users", "run the apps in a user namespace"),
     ValueFlag("set-env", "environment variable of all apps (--set-env=NAME=VALUE)", AddSetEnv),
     ValueFlag("set-env-file", "file with environment variables of all apps, one NAME=VALUE a line",
               AddEnvFile),
-    ValueFlag("volume", "volume for the pod (--volume=NAME,kind=host,source=/PATH,readOnly=true or "
-                        "--volume=NAME,kind=empty,mode=0755,uid=0,gid=0)",
+    ValueFlag("volume",
+              "volume for the pod (--volume=NAME,kind=host,source=/PATH,readOnly=true or "
+              "--volume=NAME,kind=empty,mode=0755,uid=0,gid=0)",
               AddVolume),
 };
 
 constexpr FlagSpec kStartFlagList[] = {
-    ValueFlag("dns", "addresses of name servers, or 'host' to use the host's /etc/resolv.conf, or "
-                     "'none' to leave the app's as it is",
+    ValueFlag("dns",
+              "addresses of name servers, or 'host' to use the host's /etc/resolv.conf, or "
+              "'none' to leave the app's as it is",
               nullptr),
     TextFlag("dns-domain", "domain for /etc/resolv.conf"),
     ValueFlag("dns-opt", "option for /etc/resolv.conf", nullptr),
     ValueFlag("dns-search", "search domain for /etc/resolv.conf", nullptr),
     TextFlag("hostname", "host name of the pod; otherwise rkt- and its UUID"),
-    ValueFlag("hosts-entry", "entry for /etc/hosts (--hosts-entry=ADDRESS=NAME), or 'host' to use the "
-                             "host's",
+    ValueFlag("hosts-entry",
+              "entry for /etc/hosts (--hosts-entry=ADDRESS=NAME), or 'host' to use the "
+              "host's",
               nullptr),
     BoolFlag("interactive", "connect the terminal with the only app of the pod"),
     Checked(TextFlag("ipc", "IPC namespace: auto, private or parent"), CheckIpc),
     BoolFlag("mds-register", "register the pod with the metadata service"),
-    Bare(ValueFlag("net", "networks of the pod, separated by commas, each with arguments where needed "
-                          "(--net=default, --net=none, --net=host, --net=NAME:KEY=VALUE;KEY=VALUE)",
+    Bare(ValueFlag("net",
+                   "networks of the pod, separated by commas, each with arguments where needed "
+                   "(--net=default, --net=none, --net=host, --net=NAME:KEY=VALUE;KEY=VALUE)",
                    AddNet),
          "default"),
 };
 
 constexpr FlagSpec PullFlag(std::string_view initial) {
-  return TextFlag("pull-policy",
-                  "where images come from: 'never' (the store), 'new' (the store, then the network) or "
-                  "'update' (the network)",
-                  initial);
+  return TextFlag(
+      "pull-policy",
+      "where images come from: 'never' (the store), 'new' (the store, then the network) or "
+      "'update' (the network)",
+      initial);
 }
-constexpr FlagSpec kNoStore =
-    Deprecated(BoolFlag("no-store", "ignore the images of the store"),
-               "please use --pull-policy=update");
-constexpr FlagSpec kStoreOnly =
-    Deprecated(BoolFlag("store-only", "use only images of the store"),
-               "please use --pull-policy=never");
+constexpr FlagSpec kNoStore = Deprecated(BoolFlag("no-store", "ignore the images of the store"),
+                                         "please use --pull-policy=update");
+constexpr FlagSpec kStoreOnly = Deprecated(BoolFlag("store-only", "use only images of the store"),
+                                           "please use --pull-policy=never");
 constexpr FlagSpec kPullNewFlagList[] = {kNoStore, PullFlag("new"), kStoreOnly};
 constexpr FlagSpec kPullUpdateFlagList[] = {kNoStore, PullFlag("update"), kStoreOnly};
 

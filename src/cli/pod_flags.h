@@ -28,7 +28,8 @@ extern const FlagGroup kStartFlags;
 extern const FlagGroup kPullNewFlags;
 extern const FlagGroup kPullUpdateFlags;
 
-// never, new or update (or whatever was written, which then means new), after the deprecated --store-only and
+// never, new or update (or whatever was written, which then means new), after the deprecated
+// --store-only and
 // --no-store. both --store-only and --no-store specified
 Result<std::string> PullPolicy(const Invocation& invocation);
 

@@ -19,7 +19,8 @@ namespace {
 Status ReadCustomManifest(const Invocation& invocation, PodPreparation& preparation) {
   std::string path(invocation.Text("pod-manifest"));
   stage0::PrepareOptions& options = preparation.options;
-  options.manifest_bytes = TRY_CTX(ReadFile(path, appc::kMaxManifestSize), "reading pod manifest ", path);
+  options.manifest_bytes =
+      TRY_CTX(ReadFile(path, appc::kMaxManifestSize), "reading pod manifest ", path);
   preparation.manifest =
       TRY_CTX(appc::ParsePodManifest(options.manifest_bytes), "reading pod manifest ", path);
   TRY(pod::CheckCustomManifest(preparation.manifest));
@@ -65,8 +66,8 @@ Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
   stage0::PrepareOptions& options = preparation.options;
   options.manifest_bytes = appc::WritePodManifest(preparation.manifest);
   for (size_t i = 0; i < request.apps.size(); ++i) {
-    options.images.push_back({preparation.manifest.apps[i].name, request.apps[i].image_key,
-                              request.apps[i].image});
+    options.images.push_back(
+        {preparation.manifest.apps[i].name, request.apps[i].image_key, request.apps[i].image});
   }
   return {};
 }
@@ -82,15 +83,15 @@ Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy) {
     }
   }
   if (invocation.Bool("mds-register") && arguments.HasNet("none")) {
-    return refuse("--mds-register flag does not work with --net=none. "
-                  "Please use 'host', 'default' or an equivalent network");
+    return refuse(
+        "--mds-register flag does not work with --net=none. "
+        "Please use 'host', 'default' or an equivalent network");
   }
   const bool custom = !invocation.Text("pod-manifest").empty();
-  if (custom &&
-      (!arguments.apps.empty() || !arguments.volumes.empty() || !arguments.mounts.empty() ||
-       !arguments.ports.empty() || pull_policy == "never" || pull_policy == "update" ||
-       invocation.Bool("inherit-env") || !arguments.set_env.empty() ||
-       !arguments.env_file.empty())) {
+  if (custom && (!arguments.apps.empty() || !arguments.volumes.empty() ||
+                 !arguments.mounts.empty() || !arguments.ports.empty() || pull_policy == "never" ||
+                 pull_policy == "update" || invocation.Bool("inherit-env") ||
+                 !arguments.set_env.empty() || !arguments.env_file.empty())) {
     return refuse("conflicting flags set with --pod-manifest (see --help)");
   }
   if (invocation.Bool("interactive") && arguments.apps.size() > 1) {

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// From the command line of run and prepare to what stage0 prepares a pod from: images found, manifest made.
+// From the command line of run and prepare to what stage0 prepares a pod from: images found,
+// manifest made.
 
 #include <deque>
 #include <memory>
@@ -26,11 +27,12 @@ struct PodPreparation {
   stage0::PrepareOptions options;
 };
 
-// What is wrong with the flags of run and prepare together, which is said before anything is looked up. Messages are
-// whole, without a cause.
+// What is wrong with the flags of run and prepare together, which is said before anything is looked
+// up. Messages are whole, without a cause.
 Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy);
 
 // Opens the store, finds (and imports) the images, makes or reads the manifest.
-Status PreparePod(Invocation& invocation, std::string_view pull_policy, PodPreparation& preparation);
+Status PreparePod(Invocation& invocation, std::string_view pull_policy,
+                  PodPreparation& preparation);
 
 }  // namespace rkt::cli

@@ -18,8 +18,8 @@ constexpr FlagSpec kOwnFlags[] = {
     BoolFlag("quiet", "print the UUID and nothing else on standard output"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags,        &kStage1Flags, &kPrepareFlags,
-                                        &kPullNewFlags, &kAppFlags,    &kIsolatorFlags,
+constexpr const FlagGroup* kGroups[] = {&kFlags,         &kStage1Flags, &kPrepareFlags,
+                                        &kPullNewFlags,  &kAppFlags,    &kIsolatorFlags,
                                         &kSignatureFlags};
 
 int Run(Invocation& invocation) {
@@ -51,10 +51,12 @@ int Run(Invocation& invocation) {
 
 constinit const CommandSpec kPrepareCommand = {
     .name = "prepare",
-    .synopsis = "[--volume=name,kind=host,...] [--mount volume=VOL,target=PATH] [--quiet] IMAGE "
-                "[-- image-args...[---]]...",
+    .synopsis =
+        "[--volume=name,kind=host,...] [--mount volume=VOL,target=PATH] [--quiet] IMAGE "
+        "[-- image-args...[---]]...",
     .summary = "Make a pod without running it yet",
-    .description = R"(Makes a pod as run does, and prints its UUID instead of running it. The pod is run
+    .description =
+        R"(Makes a pod as run does, and prints its UUID instead of running it. The pod is run
 by "rkt run-prepared UUID".
 
 Images, their flags and their arguments are given as for run.)",

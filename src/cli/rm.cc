@@ -35,8 +35,8 @@ int Run(Invocation& invocation) {
       failed = true;
       continue;
     }
-    Status removed = stage0::Rm(pod->uuid, RemovalOptions(invocation, pod->data_dir),
-                                RemovalCallbacks());
+    Status removed =
+        stage0::Rm(pod->uuid, RemovalOptions(invocation, pod->data_dir), RemovalCallbacks());
     if (removed) {
       PrintLine(Quote(pod->uuid));
     } else {

@@ -18,8 +18,8 @@ constexpr FlagSpec kOwnFlags[] = {
     TextFlag("uuid-file-save", "file to write the pod's UUID to"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags,         &kStage1Flags,    &kPrepareFlags,
-                                        &kStartFlags,    &kPullNewFlags,   &kAppFlags,
+constexpr const FlagGroup* kGroups[] = {&kFlags,         &kStage1Flags,   &kPrepareFlags,
+                                        &kStartFlags,    &kPullNewFlags,  &kAppFlags,
                                         &kIsolatorFlags, &kSignatureFlags};
 
 int Run(Invocation& invocation) {
@@ -50,10 +50,12 @@ int Run(Invocation& invocation) {
 
 constinit const CommandSpec kRunCommand = {
     .name = "run",
-    .synopsis = "[--volume=name,kind=host,...] [--mount volume=VOL,target=PATH] IMAGE "
-                "[-- image-args...[---]]...",
+    .synopsis =
+        "[--volume=name,kind=host,...] [--mount volume=VOL,target=PATH] IMAGE "
+        "[-- image-args...[---]]...",
     .summary = "Run images as the apps of a pod",
-    .description = R"(Makes a pod with one app for each IMAGE, runs it, and ends with the exit status of
+    .description =
+        R"(Makes a pod with one app for each IMAGE, runs it, and ends with the exit status of
 the app that ended the pod. An IMAGE is a hash, a file, a URL or a name.
 
 Flags behind an image that belong to apps (--exec, --user, --memory, ...) hold for

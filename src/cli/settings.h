@@ -3,8 +3,8 @@
 
 #pragma once
 
-// What the global flags and the configuration files come to together: the data directory, the store in it, how images
-// are fetched, which stage1 is the default.
+// What the global flags and the configuration files come to together: the data directory, the store
+// in it, how images are fetched, which stage1 is the default.
 
 #include <memory>
 #include <string>
@@ -19,10 +19,12 @@
 
 namespace rkt::cli {
 
-// The configuration of the directories that the flags name; read once a process. "cannot get configuration: ..."
+// The configuration of the directories that the flags name; read once a process. "cannot get
+// configuration: ..."
 Result<std::shared_ptr<const config::Config>> Configuration(const Invocation& invocation);
 
-// --dir where it was given, else the configuration's, else /var/lib/rkt; symlinks resolved where it exists.
+// --dir where it was given, else the configuration's, else /var/lib/rkt; symlinks resolved where it
+// exists.
 Result<std::string> DataDir(const Invocation& invocation);
 
 // The store of the data directory. "cannot open store: ..."

@@ -29,7 +29,8 @@ constexpr FlagSpec kOwnFlags[] = {
 constexpr FlagGroup kFlags = kOwnFlags;
 constexpr const FlagGroup* kGroups[] = {&kFlags};
 
-// true and nothing: for ever (-1); false: not at all (0); else a duration, where a negative one is for ever.
+// true and nothing: for ever (-1); false: not at all (0); else a duration, where a negative one is
+// for ever.
 std::optional<int64_t> WaitTime(std::string_view text) {
   if (text.empty()) return -1;
   if (auto wanted = ParseBool(text)) return *wanted ? -1 : 0;
@@ -46,8 +47,7 @@ void PrintStatus(const stage0::PodStatus& pod) {
     PrintLine(StrCat("networks=", NetworksText(pod.networks)));
   }
   const bool exited = pod.state == State::kExited || pod.state == State::kExitedGarbage;
-  if (!running && !exited && pod.state != State::kDeleting &&
-      pod.state != State::kExitedDeleting) {
+  if (!running && !exited && pod.state != State::kDeleting && pod.state != State::kExitedDeleting) {
     return;
   }
   if (pod.pid) PrintLine(StrCat("pid=", *pod.pid));
@@ -107,7 +107,8 @@ constinit const CommandSpec kStatusCommand = {
     .name = "status",
     .synopsis = "[--wait=bool|timeout] [--wait-ready=bool|timeout] --uuid-file=FILE | UUID",
     .summary = "Print the state of a pod",
-    .description = R"(Prints the state of a pod, its times, its process, and the exit codes of its apps.
+    .description =
+        R"(Prints the state of a pod, its times, its process, and the exit codes of its apps.
 
 --wait and --wait-ready take true (wait as long as it takes, as without a value),
 false (do not wait) or a duration such as 10s. A negative duration is true, zero

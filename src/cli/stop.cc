@@ -62,7 +62,8 @@ constinit const CommandSpec kStopCommand = {
     .name = "stop",
     .synopsis = "[--force] --uuid-file=FILE | UUID ...",
     .summary = "Stop running pods",
-    .description = R"(Asks the pods to end: their apps get the signal that they stop at, and are killed
+    .description =
+        R"(Asks the pods to end: their apps get the signal that they stop at, and are killed
 where they do not end in time. With --force they are killed at once.)",
     .flags = kGroups,
     .run = Run,

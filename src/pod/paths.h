@@ -3,19 +3,18 @@
 
 #pragma once
 
-// Where everything of a pod lies. The tree is drawn here and nowhere else; the functions below are the only ones
-// that build these paths. POD is the pod's directory, paths below it are relative to it, so that they hold
-// whichever directory of DIR/pods the pod is in.
+// Where everything of a pod lies. The tree is drawn here and nowhere else; the functions below are
+// the only ones that build these paths. POD is the pod's directory, paths below it are relative to
+// it, so that they hold whichever directory of DIR/pods the pod is in.
 //
 //   DIR/pods/{embryo,prepare,prepared,run,exited-garbage,garbage}/<uuid>/   0750, flock: alive
 //     pod                       0640  pod manifest
 //     pod-created               0640  empty; its mtime is the time of creation
 //     pod.lck                   0600  flock of those who change the pod's apps
-//     summary                   0640  what `list` needs of the manifests (summary.h); ours, may be missing
-//     appsinfo/<app>/manifest   0640  image manifest of the app
-//     appsinfo/<app>/treeStoreID      tree of the app's image (overlay only), no newline
-//     stage1TreeStoreID               tree of stage1's image, no newline
-//     overlay-prepared                empty; the pod uses overlays
+//     summary                   0640  what `list` needs of the manifests (summary.h); ours, may be
+//     missing appsinfo/<app>/manifest   0640  image manifest of the app appsinfo/<app>/treeStoreID
+//     tree of the app's image (overlay only), no newline stage1TreeStoreID               tree of
+//     stage1's image, no newline overlay-prepared                empty; the pod uses overlays
 //     private-users-prepared          SHIFT:COUNT
 //     overlay/<tree>/{upper,work}[/<app>]     stage1 directly below, apps one level deeper
 //     stage1/manifest  stage1/rootfs/         S1: mount point of the overlay, or a copy
@@ -69,10 +68,16 @@ inline std::string AppTreeFile(std::string_view app) {
   return StrCat(kAppsInfoDir, "/", app, "/treeStoreID");
 }
 inline std::string OverlayTreeDir(std::string_view tree) { return StrCat(kOverlayDir, "/", tree); }
-inline std::string OverlayUpper(std::string_view tree) { return StrCat(kOverlayDir, "/", tree, "/upper"); }
-inline std::string OverlayWork(std::string_view tree) { return StrCat(kOverlayDir, "/", tree, "/work"); }
+inline std::string OverlayUpper(std::string_view tree) {
+  return StrCat(kOverlayDir, "/", tree, "/upper");
+}
+inline std::string OverlayWork(std::string_view tree) {
+  return StrCat(kOverlayDir, "/", tree, "/work");
+}
 inline std::string AppLog(std::string_view app) { return StrCat(kLogsDir, "/", app); }
-inline std::string SharedVolume(std::string_view name) { return StrCat(kSharedVolumesDir, "/", name); }
+inline std::string SharedVolume(std::string_view name) {
+  return StrCat(kSharedVolumesDir, "/", name);
+}
 
 // Below S1 (and so below the overlay's upper directory).
 inline constexpr char kStage2Dir[] = "opt/stage2";
@@ -82,7 +87,9 @@ inline constexpr char kSupervisorStatus[] = "rkt/supervisor-status";
 inline constexpr char kResolvConf[] = "etc/rkt-resolv.conf";
 inline constexpr char kHosts[] = "etc/rkt-hosts";
 inline std::string AppDir(std::string_view app) { return StrCat(kStage2Dir, "/", app); }
-inline std::string AppRootfs(std::string_view app) { return StrCat(kStage2Dir, "/", app, "/rootfs"); }
+inline std::string AppRootfs(std::string_view app) {
+  return StrCat(kStage2Dir, "/", app, "/rootfs");
+}
 inline std::string AppStatusFile(std::string_view app) { return StrCat(kStatusDir, "/", app); }
 inline std::string AppEnvFile(std::string_view app) { return StrCat(kEnvDir, "/", app); }
 

@@ -43,14 +43,15 @@ const char* StageDir(Stage stage) {
 }
 
 const char* StateName(State state) {
-  static constexpr std::array kNames = {"embryo",   "preparing", "aborted prepare", "prepared",
-                                        "running",  "exited",    "exited deleting", "exited garbage",
-                                        "deleting", "garbage"};
+  static constexpr std::array kNames = {
+      "embryo", "preparing",       "aborted prepare", "prepared", "running",
+      "exited", "exited deleting", "exited garbage",  "deleting", "garbage"};
   return kNames[static_cast<size_t>(state)];
 }
 
-// The lock says whether somebody works on the pod. Trying a shared one for a moment is how readers learn of it;
-// in embryo and prepared it makes no difference, so that those who take the exclusive lock there never meet it.
+// The lock says whether somebody works on the pod. Trying a shared one for a moment is how readers
+// learn of it; in embryo and prepared it makes no difference, so that those who take the exclusive
+// lock there never meet it.
 State Pod::ReadState(Stage stage, int dir) {
   if (stage == Stage::kEmbryo) return State::kEmbryo;
   if (stage == Stage::kPrepared) return State::kPrepared;

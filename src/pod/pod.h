@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Pods on disk: where one is (its state is a directory and a lock), what it holds, how it moves on. The files are
-// those of the original, so that old stage1 images and scripts find them (runtime.md of the reference, section 4).
+// Pods on disk: where one is (its state is a directory and a lock), what it holds, how it moves on.
+// The files are those of the original, so that old stage1 images and scripts find them (runtime.md
+// of the reference, section 4).
 //
 //   DIR/pods/{embryo,prepare,prepared,run,exited-garbage,garbage}/<uuid>/     0750
 //     pod  pod-created  pod.lck  pid|ppid  stage1TreeStoreID  overlay-prepared  ...   (see paths.h)
@@ -50,7 +51,7 @@ class Pod {
 
   const std::string& uuid() const { return uuid_; }
   Stage stage() const { return stage_; }
-  State state() const { return state_; }     // as it was when opened (Refresh reads it again)
+  State state() const { return state_; }  // as it was when opened (Refresh reads it again)
   const std::string& path() const { return path_; }  // DIR/pods/STAGE/UUID at that moment
   int fd() const { return dir_.get(); }
 
@@ -63,26 +64,31 @@ class Pod {
   // Time of creation and of the start, ns since the epoch; nothing where it has not come so far.
   std::optional<int64_t> created_ns() const;
   std::optional<int64_t> started_ns() const;
-  // The pod's process as the host counts: the file pid, else the one child of ppid's. kNotFound where neither file
-  // is there, kBusy where ppid has no child yet, kInvalid "too many children of pid N".
+  // The pod's process as the host counts: the file pid, else the one child of ppid's. kNotFound
+  // where neither file is there, kBusy where ppid has no child yet, kInvalid "too many children of
+  // pid N".
   Result<int> ContainerPid() const;
   // ContainerPid, waiting (polling) for it for as long as the pod is running.
   Result<int> WaitContainerPid();
-  // What is written in the file pid, also of a pod that has exited. (Not ppid: the child it had is unknown then.)
+  // What is written in the file pid, also of a pod that has exited. (Not ppid: the child it had is
+  // unknown then.)
   std::optional<int> RecordedPid() const;
   // What the stage1 image's tree is called in the tree store.
   Result<std::string> Stage1TreeId() const;
   bool UsesOverlay() const;
-  // Where stage1's rkt/ directory can be read from outside: overlay/TSID/upper or stage1/rootfs, relative to fd().
+  // Where stage1's rkt/ directory can be read from outside: overlay/TSID/upper or stage1/rootfs,
+  // relative to fd().
   Result<std::string> Stage1WritableDir() const;
   // Exit status of an app, nothing where it wrote none.
   std::optional<int> AppExitCode(const std::string& app) const;
   // The same with what Stage1WritableDir gives, which a summary has at hand.
   std::optional<int> AppExitCode(const std::string& stage1_dir, const std::string& app) const;
   bool IsReady() const;  // the symlink rkt/supervisor-status says "ready"
-  // Its apps and user labels: the summary file, else the manifests. An error names the damaged file.
+  // Its apps and user labels: the summary file, else the manifests. An error names the damaged
+  // file.
   Result<Summary> ReadSummary() const;
-  // mtime/ctime of a file of the pod; nothing where it is missing or no regular file. "." is the pod itself.
+  // mtime/ctime of a file of the pod; nothing where it is missing or no regular file. "." is the
+  // pod itself.
   std::optional<int64_t> ModifiedNs(const char* file) const;
   std::optional<int64_t> ChangedNs(const char* file) const;
   // A file of the pod; a symlink in its place is refused (kCorrupt).
@@ -101,11 +107,12 @@ class Pod {
 // The directory DIR/pods.
 class Pods {
  public:
-  // Makes missing directories (as every pod command of the original does); where that is not permitted, goes on
-  // with those that exist.
+  // Makes missing directories (as every pod command of the original does); where that is not
+  // permitted, goes on with those that exist.
   static Result<Pods> Open(const std::string& data_dir);
 
-  // embryo -> prepare: makes the directory, locks it exclusively, moves it on. The lock lives in the result.
+  // embryo -> prepare: makes the directory, locks it exclusively, moves it on. The lock lives in
+  // the result.
   struct Created {
     Pod pod;
     Lock lock;
@@ -115,10 +122,11 @@ class Pods {
   Status Move(Pod& pod, Stage to);
 
   Result<Pod> Get(const std::string& uuid);
-  // Unique prefix in any case over run, exited-garbage, prepare, prepared. Errors as the original's:
-  // no matches found for "x"; ambiguous uuid, N matches; UUID cannot be empty
+  // Unique prefix in any case over run, exited-garbage, prepare, prepared. Errors as the
+  // original's: no matches found for "x"; ambiguous uuid, N matches; UUID cannot be empty
   Result<std::string> ResolveUuid(std::string_view prefix);
-  // Calls `visit` for each pod in the given stages; entries that are no pods are reported to `problem`.
+  // Calls `visit` for each pod in the given stages; entries that are no pods are reported to
+  // `problem`.
   Status ForEach(const std::vector<Stage>& stages, const std::function<Status(Pod&)>& visit,
                  const std::function<void(const std::string&)>& problem);
   // An exclusive lock on the pod's directory, or nothing where somebody holds one.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Which process of the host is the pod: stage1 writes its pid, or that of its parent, whose only child it is.
+// Which process of the host is the pod: stage1 writes its pid, or that of its parent, whose only
+// child it is.
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ std::vector<int> Numbers(std::string_view text) {
   return numbers;
 }
 
-// Parent of a process, from the fourth field of its stat; the second may contain anything, so count from its end.
+// Parent of a process, from the fourth field of its stat; the second may contain anything, so count
+// from its end.
 int ParentOf(const std::string& pid) {
   auto stat = ReadFile(StrCat("/proc/", pid, "/stat"), 4096);
   if (!stat) return -1;

@@ -22,7 +22,8 @@ constexpr Stage kAllStages[] = {Stage::kEmbryo, Stage::kPrepare,       Stage::kP
                                 Stage::kRun,    Stage::kExitedGarbage, Stage::kGarbage};
 constexpr int kDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
-// Opens a directory, making it where it is missing; nothing where it is missing and may not be made.
+// Opens a directory, making it where it is missing; nothing where it is missing and may not be
+// made.
 Result<Fd> OpenOrMake(int at, const std::string& path) {
   auto fd = OpenAt(at, path, O_RDONLY | O_DIRECTORY);
   if (fd || fd.error().err() != ENOENT) return fd;
@@ -86,7 +87,8 @@ Pod Pods::MakePod(Stage stage, const std::string& uuid, Fd dir) const {
 Result<Pods::Created> Pods::Create(const std::string& uuid) {
   Fd* embryo = TRY(StageFd(Stage::kEmbryo));
   Fd* prepare = TRY(StageFd(Stage::kPrepare));
-  // Between mkdir and flock a collector may take the directory for an abandoned one. Then it is made anew.
+  // Between mkdir and flock a collector may take the directory for an abandoned one. Then it is
+  // made anew.
   for (int attempt = 0; attempt < 8; ++attempt) {
     if (mkdirat(embryo->get(), uuid.c_str(), 0750) != 0) {
       return SysErr("mkdir ", PodsDir(data_dir_), "/embryo/", uuid);
@@ -158,11 +160,13 @@ Result<std::string> Pods::ResolveUuid(std::string_view prefix) {
     const Fd& fd = stages_[static_cast<int>(stage)];
     if (!fd) continue;
     for (DirEntry& entry : TRY(ListDirFd(fd.get()))) {
-      if (entry.name.starts_with(wanted) && IsUuid(entry.name)) matches.insert(std::move(entry.name));
+      if (entry.name.starts_with(wanted) && IsUuid(entry.name))
+        matches.insert(std::move(entry.name));
     }
   }
   if (matches.empty()) return Err(Code::kNotFound, "no matches found for ", Quote(prefix));
-  if (matches.size() > 1) return Err(Code::kInvalid, "ambiguous uuid, ", matches.size(), " matches");
+  if (matches.size() > 1)
+    return Err(Code::kInvalid, "ambiguous uuid, ", matches.size(), " matches");
   return *matches.begin();
 }
 
@@ -203,7 +207,8 @@ Result<std::optional<Lock>> Pods::TryLock(const Pod& pod) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     Fd fd = TRY(OpenAt(pod.fd(), ".", O_RDONLY | O_DIRECTORY));
     int raw = fd.get();
-    if (flock(raw, LOCK_EX | LOCK_NB) == 0) return Lock::TryFd(std::move(fd), Lock::Kind::kExclusive);
+    if (flock(raw, LOCK_EX | LOCK_NB) == 0)
+      return Lock::TryFd(std::move(fd), Lock::Kind::kExclusive);
     if (errno != EWOULDBLOCK) return SysErr("locking ", pod.path());
     if (flock(raw, LOCK_SH | LOCK_NB) != 0) return std::optional<Lock>();
     flock(raw, LOCK_UN);

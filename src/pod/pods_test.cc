@@ -176,9 +176,9 @@ TEST_F(PodsTest, WhatIsNoPodIsNamedAndTheOthersAreVisited) {
       },
       [&](const std::string& problem) { problems.push_back(problem); }));
   EXPECT_THAT(uuids, ElementsAre(pod.uuid()));
-  EXPECT_THAT(problems, ::testing::UnorderedElementsAre(
-                            "unrecognized entry: \"file\", ignoring", "skipping \"short\": bad UUID length != 32",
-                            HasSubstr("unrecognized entry: ")));
+  EXPECT_THAT(problems, ::testing::UnorderedElementsAre("unrecognized entry: \"file\", ignoring",
+                                                        "skipping \"short\": bad UUID length != 32",
+                                                        HasSubstr("unrecognized entry: ")));
 }
 
 TEST_F(PodsTest, NoDataDirectoryMeansNoPods) {

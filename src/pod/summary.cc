@@ -11,8 +11,9 @@
 namespace rkt::pod {
 namespace {
 
-// One line a fact, fields separated by tabs. The first line has the size of the manifest that it was made of, so
-// that a summary which has fallen behind is noticed for one stat; the last is "end", so that a cut one is.
+// One line a fact, fields separated by tabs. The first line has the size of the manifest that it
+// was made of, so that a summary which has fallen behind is noticed for one stat; the last is
+// "end", so that a cut one is.
 constexpr std::string_view kMagic = "rkt-summary 1";
 constexpr std::string_view kEnd = "end\n";
 
@@ -111,8 +112,9 @@ std::string FormatSummary(const Summary& summary, size_t manifest_size) {
   for (const AppSummary& app : summary.apps) {
     AppendLine(out, "app", {app.name, app.image_id, app.image_name});
     for (const MountSummary& mount : app.mounts) {
-      AppendLine(out, "mount",
-                 {mount.name, mount.container_path, mount.host_path, mount.read_only ? "ro" : "rw"});
+      AppendLine(
+          out, "mount",
+          {mount.name, mount.container_path, mount.host_path, mount.read_only ? "ro" : "rw"});
     }
     AppendPairs(out, "annotation", app.user_annotations);
     AppendPairs(out, "label", app.user_labels);
@@ -125,7 +127,8 @@ std::optional<Summary> ParseSummary(std::string_view text, size_t manifest_size)
   if (!text.starts_with(kMagic) || !text.ends_with(kEnd)) return std::nullopt;
   text.remove_prefix(kMagic.size());
   size_t newline = text.find('\n');
-  if (text[0] != ' ' || ParseUint(text.substr(1, newline - 1)) != manifest_size) return std::nullopt;
+  if (text[0] != ' ' || ParseUint(text.substr(1, newline - 1)) != manifest_size)
+    return std::nullopt;
   text.remove_prefix(newline + 1);
   text.remove_suffix(kEnd.size());
   Summary summary;
@@ -165,7 +168,8 @@ Result<Summary> Pod::ReadSummary() const {
     return Err(Code::kCorrupt, path_, "/", kManifestFile, " is not a regular file");
   }
   if (auto text = ReadFile(kSummaryFile, 1 << 20)) {
-    if (auto summary = ParseSummary(*text, static_cast<size_t>(st.st_size))) return *std::move(summary);
+    if (auto summary = ParseSummary(*text, static_cast<size_t>(st.st_size)))
+      return *std::move(summary);
   }
   std::string bytes = TRY(ReadManifestBytes());
   auto manifest = appc::ParsePodManifest(bytes);

@@ -30,7 +30,8 @@ Status Enter(const std::string& data_dir, const std::string& uuid, const std::st
   int pid = TRY_CTX(pod.WaitContainerPid(), "finding the process of pod ", Quote(uuid));
   Stage1Contract contract = TRY(ReadContract(pod));
   std::string program = TRY(EntryPointPath(data_dir, pod, contract, "enter"));
-  std::vector<std::string> words = {program, StrCat("--pid=", pid), StrCat("--appname=", app), "--"};
+  std::vector<std::string> words = {program, StrCat("--pid=", pid), StrCat("--appname=", app),
+                                    "--"};
   words.insert(words.end(), argv.begin(), argv.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());

@@ -15,8 +15,9 @@ namespace rkt::stage0 {
 // The names of the pod's apps, for choosing the only one.
 Result<std::vector<std::string>> AppNames(const std::string& data_dir, const std::string& uuid);
 
-// Becomes the entry point (exec of the tree store's copy): returns only where that failed. `uuid` is a whole UUID,
-// `app` one of the pod's, `argv` the command, not empty. kInvalid: pod "UUID" isn't currently running.
+// Becomes the entry point (exec of the tree store's copy): returns only where that failed. `uuid`
+// is a whole UUID, `app` one of the pod's, `argv` the command, not empty. kInvalid: pod "UUID"
+// isn't currently running.
 Status Enter(const std::string& data_dir, const std::string& uuid, const std::string& app,
              const std::vector<std::string>& argv);
 

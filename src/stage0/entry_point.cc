@@ -15,7 +15,8 @@ Result<Stage1Contract> ReadContract(const pod::Pod& pod) {
 Result<std::string> EntryPointPath(const std::string& data_dir, const pod::Pod& pod,
                                    const Stage1Contract& contract, std::string_view name) {
   std::string entry = contract.EntryPoint(name);
-  if (entry.empty()) return Err(Code::kUnsupported, "rkt ", name, " not implemented for pod's stage1");
+  if (entry.empty())
+    return Err(Code::kUnsupported, "rkt ", name, " not implemented for pod's stage1");
   std::string tree = TRY(pod.Stage1TreeId());
   std::string path = StrCat(data_dir, "/cas/tree/", tree, "/rootfs", entry);
   if (Exists(path)) return path;

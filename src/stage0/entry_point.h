@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Finding the program behind an entry point of a pod's stage1. While the pod runs, its mounts are out of sight, so the
-// tree store's copy is executed, or the pod's own where the pod has one.
+// Finding the program behind an entry point of a pod's stage1. While the pod runs, its mounts are
+// out of sight, so the tree store's copy is executed, or the pod's own where the pod has one.
 
 #include <string>
 #include <string_view>

@@ -94,7 +94,8 @@ void UnmountBelow(const std::string& directory, const GcCallbacks& callbacks) {
   if (!mountinfo) return Report(callbacks, std::move(mountinfo).error());
   std::vector<std::string> targets = MountsBelow(*mountinfo, RealPath(directory));
   for (auto target = targets.rbegin(); target != targets.rend(); ++target) {
-    if (::umount2(target->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) {
+    if (::umount2(target->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL &&
+        errno != ENOENT) {
       Report(callbacks, SysErr("unmounting ", *target));
     }
   }
@@ -129,7 +130,8 @@ Status RunStage1Gc(const GcOptions& options, const Pod& pod) {
   std::string entry = contract.EntryPoint("gc");
   if (entry.empty()) return {};
   std::string program = StrCat(pod.path(), "/", pod::kStage1Rootfs, entry);
-  std::vector<std::string> argv = GcArguments(contract, program, options.debug, options.local_config, pod.uuid());
+  std::vector<std::string> argv =
+      GcArguments(contract, program, options.debug, options.local_config, pod.uuid());
   std::vector<char*> argv_pointers = Pointers(argv);
 
   internal::GcChildPlan plan = {};
@@ -141,8 +143,9 @@ Status RunStage1Gc(const GcOptions& options, const Pod& pod) {
   std::string overlay, stale, stale_file;
   if (pod.UsesOverlay()) {
     std::string tree = TRY(pod.Stage1TreeId());
-    overlay = StrCat("lowerdir=../../../cas/tree/", tree, "/rootfs,upperdir=", pod::OverlayUpper(tree),
-                     ",workdir=", pod::OverlayWork(tree));
+    overlay =
+        StrCat("lowerdir=../../../cas/tree/", tree, "/rootfs,upperdir=", pod::OverlayUpper(tree),
+               ",workdir=", pod::OverlayWork(tree));
     stale = StrCat(pod::OverlayWork(tree), "/work/incompat/volatile");
     plan.options = overlay.c_str();
     stale_file = StrCat(stale, "/dirty");
@@ -219,7 +222,8 @@ Status ExpirePrepared(Pods& pods, const GcOptions& options, const GcCallbacks& c
   });
 }
 
-Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage, const GcCallbacks& callbacks) {
+Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage,
+                    const GcCallbacks& callbacks) {
   int64_t now = WallClockNs();
   return ForEachLocked(
       pods, stage, callbacks,
@@ -227,8 +231,9 @@ Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage, const GcC
         if (stage == Stage::kExitedGarbage && options.grace_period_ns > 0) {
           int64_t marked = pod.ChangedNs(".").value_or(0);
           if (now - marked < options.grace_period_ns) {
-            Report(callbacks, StrCat("pod ", Quote(pod.uuid()), " not removed: still within grace period (",
-                                     DurationText(options.grace_period_ns), ")"));
+            Report(callbacks,
+                   StrCat("pod ", Quote(pod.uuid()), " not removed: still within grace period (",
+                          DurationText(options.grace_period_ns), ")"));
             return {};
           }
         }
@@ -236,7 +241,8 @@ Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage, const GcC
         return DeletePod(options, pods, pod, callbacks);
       },
       [&](const Pod& pod) {
-        Report(callbacks, StrCat("pod ", Quote(pod.uuid()), " not removed: somebody else is working on it"));
+        Report(callbacks,
+               StrCat("pod ", Quote(pod.uuid()), " not removed: somebody else is working on it"));
       });
 }
 
@@ -247,7 +253,8 @@ Status DeletePod(const GcOptions& options, Pods& pods, Pod& pod, const GcCallbac
     // Its stage1 says so where there is nothing to do; that spares the exec.
     if (!ExistsAt(pod.fd(), pod::kNothingToCollect)) {
       if (auto status = RunStage1Gc(options, pod); !status) {
-        Report(callbacks, std::move(status).error().Wrap(StrCat("stage1's gc of pod ", Quote(pod.uuid()), " failed")));
+        Report(callbacks, std::move(status).error().Wrap(
+                              StrCat("stage1's gc of pod ", Quote(pod.uuid()), " failed")));
       }
     }
     // From here on it is in pieces, which a listing does not show.

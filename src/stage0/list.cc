@@ -13,8 +13,8 @@ namespace {
 
 using pod::State;
 
-const std::vector<pod::Stage> kListed = {pod::Stage::kPrepare, pod::Stage::kPrepared, pod::Stage::kRun,
-                                         pod::Stage::kExitedGarbage};
+const std::vector<pod::Stage> kListed = {pod::Stage::kPrepare, pod::Stage::kPrepared,
+                                         pod::Stage::kRun, pod::Stage::kExitedGarbage};
 
 std::string TextOf(const json::Value& object, std::string_view key) {
   const json::Value* value = object.Find(key);
@@ -31,8 +31,9 @@ Result<std::vector<NetworkStatus>> ReadNetworks(const pod::Pod& pod) {
   json::Value root = TRY_CTX(json::Parse(*text), pod.path(), "/", pod::kNetInfoFile, " is damaged");
   if (!root.is_array()) return networks;  // null where there are none
   for (const json::Value& item : root.items()) {
-    networks.push_back({TextOf(item, "netName"), TextOf(item, "netConf"), TextOf(item, "pluginPath"),
-                        TextOf(item, "ifName"), TextOf(item, "ip"), TextOf(item, "args"), TextOf(item, "mask")});
+    networks.push_back({TextOf(item, "netName"), TextOf(item, "netConf"),
+                        TextOf(item, "pluginPath"), TextOf(item, "ifName"), TextOf(item, "ip"),
+                        TextOf(item, "args"), TextOf(item, "mask")});
   }
   return networks;
 }
@@ -54,7 +55,8 @@ const char* AppStateName(State state) {
   }
 }
 
-// Everything but apps needs no manifest, so a damaged pod still has a row. The first damage is reported.
+// Everything but apps needs no manifest, so a damaged pod still has a row. The first damage is
+// reported.
 PodStatus ReadStatus(const pod::Pod& pod, bool details, std::vector<Error>* errors) {
   PodStatus status;
   status.uuid = pod.uuid();
@@ -107,7 +109,8 @@ Result<ListResult> ListPods(const ListOptions& options) {
         return {};
       },
       [&](const std::string& notice) { result.notices.push_back(notice); }));
-  // A pod that moved on while the directories were read may have been met twice: the later place counts.
+  // A pod that moved on while the directories were read may have been met twice: the later place
+  // counts.
   std::stable_sort(result.pods.begin(), result.pods.end(),
                    [](const PodStatus& a, const PodStatus& b) { return a.uuid < b.uuid; });
   auto repeated = [&](size_t i) {

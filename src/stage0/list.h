@@ -3,8 +3,8 @@
 
 #pragma once
 
-// What pods there are and how they are: values for `list`, `status` and their JSON forms. Nothing is locked
-// beyond the moment and nothing is changed.
+// What pods there are and how they are: values for `list`, `status` and their JSON forms. Nothing
+// is locked beyond the moment and nothing is changed.
 
 #include <cstdint>
 #include <functional>
@@ -34,12 +34,12 @@ struct AppStatus {
 struct PodStatus {
   std::string uuid;
   pod::State state = pod::State::kEmbryo;
-  std::optional<int64_t> created_ns;   // nothing while preparing
-  std::optional<int64_t> started_ns;   // nothing until started
-  std::optional<int64_t> marked_ns;    // when gc marked it; nothing before
-  std::optional<int> pid;              // as `status` prints it; GetPodStatus only
+  std::optional<int64_t> created_ns;    // nothing while preparing
+  std::optional<int64_t> started_ns;    // nothing until started
+  std::optional<int64_t> marked_ns;     // when gc marked it; nothing before
+  std::optional<int> pid;               // as `status` prints it; GetPodStatus only
   std::vector<NetworkStatus> networks;  // of running and exited pods
-  std::vector<AppStatus> apps;         // empty where preparing has not come so far
+  std::vector<AppStatus> apps;          // empty where preparing has not come so far
   pod::KeyValues user_annotations, user_labels;
 };
 
@@ -49,9 +49,9 @@ struct ListOptions {
 };
 
 struct ListResult {
-  std::vector<PodStatus> pods;         // by UUID; neither embryo nor garbage
-  std::vector<Error> errors;           // one a damaged pod: it is listed with what could be read
-  std::vector<std::string> notices;    // entries that are no pods: unrecognized entry: "x", ignoring
+  std::vector<PodStatus> pods;       // by UUID; neither embryo nor garbage
+  std::vector<Error> errors;         // one a damaged pod: it is listed with what could be read
+  std::vector<std::string> notices;  // entries that are no pods: unrecognized entry: "x", ignoring
 };
 
 // All pods.
@@ -59,8 +59,9 @@ Result<ListResult> ListPods(const ListOptions& options);
 // One pod, with details. `uuid` is a whole UUID.
 Result<PodStatus> GetPodStatus(const std::string& data_dir, const std::string& uuid);
 
-// Waits until the pod is ready (its supervisor says so), or has exited. `timeout_ns` negative: for ever.
-// kBusy where the time is over ("context deadline exceeded"); kNotFound where the pod vanished.
+// Waits until the pod is ready (its supervisor says so), or has exited. `timeout_ns` negative: for
+// ever. kBusy where the time is over ("context deadline exceeded"); kNotFound where the pod
+// vanished.
 Status WaitReady(const std::string& data_dir, const std::string& uuid, int64_t timeout_ns);
 Status WaitExited(const std::string& data_dir, const std::string& uuid, int64_t timeout_ns);
 

@@ -23,8 +23,8 @@ namespace {
 constexpr long kAufsMagic = 0x61756673;
 constexpr long kZfsMagic = 0x2fc12fc1;
 
-// All paths of a mount are relative to the pod's directory and made of names that hold neither ',' nor ':', so
-// that no path of the data directory has to be escaped in overlay's options.
+// All paths of a mount are relative to the pod's directory and made of names that hold neither ','
+// nor ':', so that no path of the data directory has to be escaped in overlay's options.
 constexpr char kCasFromPod[] = "../../../cas/";
 
 struct OverlayPaths {
@@ -46,7 +46,8 @@ Status MakeDir(int dir, const std::string& path, mode_t mode) {
 }
 
 // A root of an app or of stage1 (upper directory or copy), with mode and owner of the tree's own.
-Status MakeRoot(int dir, const store::Store& store, const std::string& tree, const std::string& path) {
+Status MakeRoot(int dir, const store::Store& store, const std::string& tree,
+                const std::string& path) {
   struct stat st;
   std::string root = store.TreeRootfsPath(tree);
   if (::stat(root.c_str(), &st) != 0) return SysErr("stat ", root);
@@ -60,7 +61,8 @@ Status MakeRoot(int dir, const store::Store& store, const std::string& tree, con
   return {};
 }
 
-// overlay/TREE, readable by the group that the data directory was given to: it reads exit statuses there.
+// overlay/TREE, readable by the group that the data directory was given to: it reads exit statuses
+// there.
 Status MakeTreeDir(int pod, const std::string& tree, gid_t group) {
   std::string path = pod::OverlayTreeDir(tree);
   TRY(MakeDir(pod, path, 0750));
@@ -75,10 +77,12 @@ Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths
   MountParameters parameters;
   // Several are added one by one (Linux 6.7), since an option given here takes 255 bytes.
   const char* option = lowers.size() == 1 ? "lowerdir" : "lowerdir+";
-  for (const std::string& lower : lowers) parameters.emplace_back(option, StrCat(kCasFromPod, lower));
+  for (const std::string& lower : lowers)
+    parameters.emplace_back(option, StrCat(kCasFromPod, lower));
   parameters.emplace_back("upperdir", paths.upper);
   parameters.emplace_back("workdir", paths.work);
-  // Without it the unmounting at the pod's end writes the whole file system beneath to disk and waits (Linux 5.10).
+  // Without it the unmounting at the pod's end writes the whole file system beneath to disk and
+  // waits (Linux 5.10).
   parameters.emplace_back("volatile", "");
   auto mount = NewMount("overlay", parameters, 0);
   if (mount) return mount;
@@ -92,17 +96,20 @@ Status MountOverlay(const store::Store& store, const std::string& tree, const st
   std::vector<std::string> lowers = TRY(store.TreeLowers(tree));
   auto mount = NewOverlay(lowers, paths);
   if (mount) return AttachMountAt(mount->get(), AT_FDCWD, target);
-  Status status = lowers.size() == 1 ? std::move(mount).error()
-                                     : MountOverlayInOneOption(lowers, paths.upper, paths.work, target);
+  Status status = lowers.size() == 1
+                      ? std::move(mount).error()
+                      : MountOverlayInOneOption(lowers, paths.upper, paths.work, target);
   if (!status) return std::move(status).error().Wrap(StrCat("mounting the overlay on ", target));
   return {};
 }
 
-// The etc of an app that has no mtab, with the link to the mounts of whoever looks. Made in the upper directory by
-// hand: through the mounted overlay it would be a copy of the directory first.
-Status MakeMtab(int dir, const store::Store& store, const std::string& tree, const std::string& upper) {
+// The etc of an app that has no mtab, with the link to the mounts of whoever looks. Made in the
+// upper directory by hand: through the mounted overlay it would be a copy of the directory first.
+Status MakeMtab(int dir, const store::Store& store, const std::string& tree,
+                const std::string& upper) {
   auto etc = TRY(store.FindInTree(tree, "etc"));
-  if (!etc.exists || !S_ISDIR(etc.st.st_mode) || TRY(store.FindInTree(tree, "etc/mtab")).exists) return {};
+  if (!etc.exists || !S_ISDIR(etc.st.st_mode) || TRY(store.FindInTree(tree, "etc/mtab")).exists)
+    return {};
   const struct stat& st = etc.st;
   std::string path = StrCat(upper, "/etc");
   TRY(MakeDir(dir, path, st.st_mode & 07777));
@@ -111,7 +118,8 @@ Status MakeMtab(int dir, const store::Store& store, const std::string& tree, con
     return SysErr("chown ", path);
   }
   if (::fchmodat(dir, path.c_str(), st.st_mode & 07777, 0) != 0) return SysErr("chmod ", path);
-  if (::symlinkat("../proc/self/mounts", dir, StrCat(path, "/mtab").c_str()) != 0 && errno != EEXIST) {
+  if (::symlinkat("../proc/self/mounts", dir, StrCat(path, "/mtab").c_str()) != 0 &&
+      errno != EEXIST) {
     return SysErr("symlink ", path, "/mtab");
   }
   return {};
@@ -138,16 +146,19 @@ std::string OverlayObstacle(const std::string& data_dir) {
     if (!context) return "overlay is not supported by the kernel";
   }
   struct statfs fs;
-  if (::statfs(data_dir.c_str(), &fs) != 0) return StrCat("statfs ", data_dir, ": ", ErrnoText(errno));
+  if (::statfs(data_dir.c_str(), &fs) != 0)
+    return StrCat("statfs ", data_dir, ": ", ErrnoText(errno));
   if (fs.f_type == kAufsMagic) return "aufs does not work beneath overlay";
   if (fs.f_type == kZfsMagic) return "zfs does not work beneath overlay";
-  if (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC) return "";
-  if (!TellsTypes(data_dir)) return "the file system of the data directory does not tell the type of entries";
+  if (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == TMPFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC)
+    return "";
+  if (!TellsTypes(data_dir))
+    return "the file system of the data directory does not tell the type of entries";
   return "";
 }
 
-Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
-                       const std::vector<Preparation::App>& apps) {
+Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store,
+                       const std::string& stage1_tree, const std::vector<Preparation::App>& apps) {
   int dir = pod.fd();
   struct stat st;
   if (::fstat(dir, &st) != 0) return SysErr("stat ", pod.path());
@@ -159,8 +170,8 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
   TRY(MakeTreeDir(dir, stage1_tree, st.st_gid));
   OverlayPaths stage1 = PathsOf(stage1_tree, "");
   TRY(MakeRoot(dir, store, stage1_tree, stage1.upper));
-  // What stage0 and stage1 write in stage1's root goes to directories of the upper layer, so that the overlay has
-  // nothing to copy up.
+  // What stage0 and stage1 write in stage1's root goes to directories of the upper layer, so that
+  // the overlay has nothing to copy up.
   for (const char* path : {"etc", "opt", pod::kStage2Dir, "rkt", pod::kEnvDir, pod::kStatusDir}) {
     TRY(MakeDir(dir, StrCat(stage1.upper, "/", path), 0755));
   }
@@ -173,7 +184,8 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std
     std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
     TRY(MakeDir(dir, stage2, 0755));
     TRY(MakeDir(dir, StrCat(stage2, "/rootfs"), 0755));
-    if (::linkat(dir, pod::AppImageManifest(app.name).c_str(), dir, StrCat(stage2, "/manifest").c_str(), 0) != 0) {
+    if (::linkat(dir, pod::AppImageManifest(app.name).c_str(), dir,
+                 StrCat(stage2, "/manifest").c_str(), 0) != 0) {
       return SysErr("link ", stage2, "/manifest");
     }
     TRY(WriteFileAt(dir, pod::AppTreeFile(app.name), app.tree_id, 0640));
@@ -213,14 +225,18 @@ Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std
   std::string options = "lowerdir=";
   for (const std::string& lower : lowers) {
     directories.push_back(TRY(Open(StrCat(kCasFromPod, lower), O_PATH | O_DIRECTORY)));
-    options += StrCat(directories.size() == 1 ? "" : ":", "/proc/self/fd/", directories.back().get());
+    options +=
+        StrCat(directories.size() == 1 ? "" : ":", "/proc/self/fd/", directories.back().get());
   }
   options += StrCat(",upperdir=", upper, ",workdir=", work);
   if (options.size() + sizeof ",volatile" > 4096) {
-    return Err(Code::kUnsupported, "this kernel takes fewer layers than the ", lowers.size(), " of the image");
+    return Err(Code::kUnsupported, "this kernel takes fewer layers than the ", lowers.size(),
+               " of the image");
   }
-  if (::mount("overlay", target.c_str(), "overlay", 0, StrCat(options, ",volatile").c_str()) == 0) return {};
-  if (::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) != 0) return SysErr("mount overlay");
+  if (::mount("overlay", target.c_str(), "overlay", 0, StrCat(options, ",volatile").c_str()) == 0)
+    return {};
+  if (::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) != 0)
+    return SysErr("mount overlay");
   return {};
 }
 
@@ -228,8 +244,9 @@ Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
                      const std::vector<Preparation::App>& apps) {
   TRY(MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs));
   for (const Preparation::App& app : apps) {
-    TRY_CTX(MountOverlay(store, app.tree_id, app.name, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))), "app ",
-            app.name);
+    TRY_CTX(MountOverlay(store, app.tree_id, app.name,
+                         StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))),
+            "app ", app.name);
   }
   return {};
 }

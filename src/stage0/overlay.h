@@ -3,9 +3,10 @@
 
 #pragma once
 
-// The root file systems of a pod: overlays over trees of the store, or copies of them. What is prepared here is
-// plain directories; what is mounted is mounted in a mount namespace of the calling process's own, so that nothing
-// of it shows on the host and nothing stays when the last process of the pod has ended.
+// The root file systems of a pod: overlays over trees of the store, or copies of them. What is
+// prepared here is plain directories; what is mounted is mounted in a mount namespace of the
+// calling process's own, so that nothing of it shows on the host and nothing stays when the last
+// process of the pod has ended.
 
 #include <string>
 #include <vector>
@@ -20,10 +21,10 @@ namespace rkt::stage0 {
 // Why overlays cannot be used on the data directory; empty where they can.
 std::string OverlayObstacle(const std::string& data_dir);
 
-// Makes upper and work directories and mount points, and the markers that say which trees are used. An app whose etc
-// has no mtab gets the link to /proc, here as in CopyTrees.
-Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
-                       const std::vector<Preparation::App>& apps);
+// Makes upper and work directories and mount points, and the markers that say which trees are used.
+// An app whose etc has no mtab gets the link to /proc, here as in CopyTrees.
+Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store,
+                       const std::string& stage1_tree, const std::vector<Preparation::App>& apps);
 // Copies the trees instead.
 Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
                  const std::vector<Preparation::App>& apps);
@@ -33,8 +34,8 @@ Status EnterPrivateMounts();
 // Mounts stage1's overlay and those of the apps upon it. The working directory is the pod's.
 Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
                      const std::vector<Preparation::App>& apps);
-// The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one option, with paths of
-// descriptors, for it must fit a page. The working directory is the pod's.
+// The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one
+// option, with paths of descriptors, for it must fit a page. The working directory is the pod's.
 Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,
                                const std::string& work, const std::string& target);
 // Detaches all of it again, in this process's mount namespace.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Pods from preparation to collection, with a stage1 of shell scripts that write down what they were given.
+// Pods from preparation to collection, with a stage1 of shell scripts that write down what they
+// were given.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// Writes what it was given, says that it runs, and then does what the file `then` of the data directory says.
+// Writes what it was given, says that it runs, and then does what the file `then` of the data
+// directory says.
 constexpr char kStubRun[] = R"(#!/bin/sh
 echo $$ > pid
 printf '%s\n' "$0" "$@" > argv
@@ -45,7 +47,8 @@ readlink /proc/$$/fd/$RKT_LOCK_FD > locked
 pwd > directory
 . ../../../then
 )";
-constexpr char kStubRecorder[] = "#!/bin/sh\nprintf '%s\\n' \"${0##*/}\" \"$@\" >> ../../../calls\npwd >> ../../../calls\n";
+constexpr char kStubRecorder[] =
+    "#!/bin/sh\nprintf '%s\\n' \"${0##*/}\" \"$@\" >> ../../../calls\npwd >> ../../../calls\n";
 
 class PodOperations : public ::testing::Test {
  protected:
@@ -61,8 +64,7 @@ class PodOperations : public ::testing::Test {
     store::TestArchive stage1;
     stage1_key_ = Import(
         stage1
-            .File("manifest",
-                  store::TestManifest("example.com/stage1", "1", R"("annotations":[
+            .File("manifest", store::TestManifest("example.com/stage1", "1", R"("annotations":[
                     {"name":"coreos.com/rkt/stage1/run","value":"/init"},
                     {"name":"coreos.com/rkt/stage1/gc","value":"/gc"},
                     {"name":"coreos.com/rkt/stage1/stop","value":"/stop"},
@@ -142,7 +144,9 @@ class PodOperations : public ::testing::Test {
     ::waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
   }
-  int RunPod(const std::string& uuid, bool overlay = true) { return WaitFor(StartPod(uuid, overlay)); }
+  int RunPod(const std::string& uuid, bool overlay = true) {
+    return WaitFor(StartPod(uuid, overlay));
+  }
   void WaitUntilRunning(const std::string& uuid) {
     std::string pid = StrCat(data_dir_, "/pods/run/", uuid, "/directory");
     for (int i = 0; i < 2000 && !Exists(pid); ++i) ::usleep(1000);
@@ -156,7 +160,8 @@ class PodOperations : public ::testing::Test {
   }
   std::vector<std::string> Left() {
     std::vector<std::string> left;
-    for (const char* stage : {"embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"}) {
+    for (const char* stage :
+         {"embryo", "prepare", "prepared", "run", "exited-garbage", "garbage"}) {
       auto entries = ListDirAt(AT_FDCWD, StrCat(data_dir_, "/pods/", stage));
       if (!entries) continue;
       for (const DirEntry& entry : *entries) left.push_back(StrCat(stage, "/", entry.name));
@@ -275,11 +280,14 @@ TEST_F(PodOperations, WhatCannotStartLeavesNoPod) {
   EXPECT_EQ(failed.error().message(), "the stage1 image has no run entry point");
   // One that cannot be executed: this comes behind the mounts.
   store::TestArchive missing;
-  key = Import(missing
-                   .File("manifest", store::TestManifest("example.com/missing", "1",
-                                                         R"("annotations":[{"name":"coreos.com/rkt/stage1/run","value":"/none"}])"))
-                   .Add(store::TestEntry("rootfs/rkt/status", TarType::kDirectory))
-                   .Finish());
+  key = Import(
+      missing
+          .File("manifest",
+                store::TestManifest(
+                    "example.com/missing", "1",
+                    R"("annotations":[{"name":"coreos.com/rkt/stage1/run","value":"/none"}])"))
+          .Add(store::TestEntry("rootfs/rkt/status", TarType::kDirectory))
+          .Finish());
   options.stage1.choice.value = key;
   pid_t child = ::fork();
   if (child == 0) {
@@ -305,7 +313,8 @@ TEST_F(PodOperations, CollectingMarksWaitsAsksStage1AndRemoves) {
   ASSERT_EQ(RunPod(uuid), 0);
   ASSERT_TRUE(Collect(3600ll * 1'000'000'000));
   EXPECT_THAT(notices_, ElementsAre(StrCat("moving pod \"", uuid, "\" to garbage"),
-                                    StrCat("pod \"", uuid, "\" not removed: still within grace period (1h0m0s)")));
+                                    StrCat("pod \"", uuid,
+                                           "\" not removed: still within grace period (1h0m0s)")));
   auto status = GetPodStatus(data_dir_, uuid);
   EXPECT_EQ(status->state, pod::State::kExitedGarbage);
   EXPECT_TRUE(status->marked_ns);
@@ -369,10 +378,12 @@ TEST_F(PodOperations, StopAndEnterGoByTheTreeStoresCopy) {
     ::_exit(100);
   }
   EXPECT_EQ(WaitFor(child), 0);
-  EXPECT_THAT(Calls(), HasSubstr(StrCat("enter\n--pid=", pod, "\n--appname=app\n--\n/bin/sh\n--pid=1\n", dir, "\n")));
+  EXPECT_THAT(Calls(), HasSubstr(StrCat("enter\n--pid=", pod,
+                                        "\n--appname=app\n--\n/bin/sh\n--pid=1\n", dir, "\n")));
   ::kill(pod, SIGKILL);
   WaitFor(pod);
-  ASSERT_TRUE(WaitExited(data_dir_, uuid, 5'000'000'000));  // the stub's child holds the lock a moment longer
+  ASSERT_TRUE(WaitExited(data_dir_, uuid,
+                         5'000'000'000));  // the stub's child holds the lock a moment longer
   EXPECT_EQ(*Stop(data_dir_, uuid, false), StopResult::kAlreadyStopped);
   EXPECT_FALSE(Enter(data_dir_, uuid, "app", {"/bin/sh"}));
 }

@@ -46,13 +46,15 @@ Result<Images> ReadImages(const store::Store& store, const std::vector<PodImage>
 }
 
 Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const Images& images,
-                     bool overlay, const std::string& stage1_tree, const std::string& stage1_manifest) {
+                     bool overlay, const std::string& stage1_tree,
+                     const std::string& stage1_manifest) {
   int dir = pod.fd();
   TRY(WriteFileAt(dir, pod::kManifestFile, options.manifest_bytes, kFileMode));
   TRY(WriteFileAt(dir, pod::kLockFile, "", 0600));
   pod::Summary summary = pod::Summarize(*options.manifest, images.manifests);
   summary.stage1_dir = overlay ? pod::OverlayUpper(stage1_tree) : pod::kStage1Rootfs;
-  TRY(WriteFileAt(dir, pod::kSummaryFile, pod::FormatSummary(summary, options.manifest_bytes.size()), kFileMode));
+  TRY(WriteFileAt(dir, pod::kSummaryFile,
+                  pod::FormatSummary(summary, options.manifest_bytes.size()), kFileMode));
   TRY(WriteFileAt(dir, pod::kStage1TreeFile, stage1_tree, kFileMode));
   TRY(MakeDirAt(dir, pod::kStage1Dir, kDirMode));
   TRY(WriteFileAt(dir, pod::kStage1Manifest, stage1_manifest, kFileMode));
@@ -68,7 +70,8 @@ Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const I
 
 }  // namespace
 
-Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const PrepareOptions& options) {
+Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
+                                  const PrepareOptions& options) {
   if (!options.private_users.empty()) {
     return Err(Code::kUnsupported, "--private-users is not supported by this version");
   }
@@ -80,14 +83,16 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const Pr
   Images images = TRY(ReadImages(store, options.images));
   std::vector<Preparation::App> apps;
   for (const PodImage& image : options.images) {
-    apps.push_back({image.app, TRY_CTX(store.RenderTree(image.key), "rendering the image of app ", image.app)});
+    apps.push_back({image.app, TRY_CTX(store.RenderTree(image.key), "rendering the image of app ",
+                                       image.app)});
   }
 
   auto created = TRY(pods.Create(options.uuid.empty() ? NewUuid() : options.uuid));
   auto fill = [&]() -> Status {
     if (!options.uuid_file.empty()) {
-      TRY_CTX(WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),
-              "saving the UUID");
+      TRY_CTX(
+          WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),
+          "saving the UUID");
     }
     TRY(WritePodFiles(created.pod, options, images, overlay, stage1.tree_id, stage1_manifest));
     if (overlay) {
@@ -105,7 +110,7 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const Pr
   if (!overlay) {
     for (Preparation::App& app : apps) app.tree_id.clear();
   }
-  return Preparation{std::move(created.pod), std::move(created.lock), overlay,
+  return Preparation{std::move(created.pod), std::move(created.lock),    overlay,
                      stage1.tree_id,         std::move(stage1_manifest), std::move(apps)};
 }
 

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Preparing a pod: from images in the store and a pod manifest to a directory in DIR/pods from which a stage1 can be
-// started. Images are found and the manifest is made by the caller; nothing here reads the network.
+// Preparing a pod: from images in the store and a pod manifest to a directory in DIR/pods from
+// which a stage1 can be started. Images are found and the manifest is made by the caller; nothing
+// here reads the network.
 
 #include <functional>
 #include <optional>
@@ -34,14 +35,14 @@ struct PrepareOptions {
   const appc::PodManifest* manifest = nullptr;  // borrowed
   std::string manifest_bytes;                   // POD/pod as it shall be, byte for byte
   std::vector<PodImage> images;
-  bool use_overlay = true;                      // false: --no-overlay
-  std::string private_users;                    // SHIFT:COUNT, empty without; refused for now
-  std::string uuid_file;                        // --uuid-file-save; written as soon as the pod has a directory
-  std::string uuid;                             // empty: a new one
+  bool use_overlay = true;    // false: --no-overlay
+  std::string private_users;  // SHIFT:COUNT, empty without; refused for now
+  std::string uuid_file;      // --uuid-file-save; written as soon as the pod has a directory
+  std::string uuid;           // empty: a new one
 };
 
-// `store` is open already: the caller has looked up the images in it. Returns the UUID of a pod in state prepared.
-// Whatever fails leaves no pod, or (killed on the way) one that gc understands.
+// `store` is open already: the caller has looked up the images in it. Returns the UUID of a pod in
+// state prepared. Whatever fails leaves no pod, or (killed on the way) one that gc understands.
 Result<std::string> Prepare(store::Store& store, const PrepareOptions& options);
 
 // The same up to the moment before the pod leaves `prepare`; the lock is still held. For Run.
@@ -57,6 +58,7 @@ struct Preparation {
   };
   std::vector<App> apps;
 };
-Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store, const PrepareOptions& options);
+Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
+                                  const PrepareOptions& options);
 
 }  // namespace rkt::stage0

@@ -12,8 +12,8 @@
 
 namespace rkt::stage0 {
 
-// `uuid` is a whole UUID (Pods::ResolveUuid). kBusy: pod "UUID" is currently running / still preparing / being
-// deleted; kNotFound.
+// `uuid` is a whole UUID (Pods::ResolveUuid). kBusy: pod "UUID" is currently running / still
+// preparing / being deleted; kNotFound.
 Status Rm(const std::string& uuid, const GcOptions& options, const GcCallbacks& callbacks);
 
 }  // namespace rkt::stage0

@@ -29,12 +29,14 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 }
 
 Status CheckOptions(const RunOptions& options) {
-  if (options.mds_register) return Err(Code::kUnsupported, "--mds-register is not supported by this version");
+  if (options.mds_register)
+    return Err(Code::kUnsupported, "--mds-register is not supported by this version");
   return {};
 }
 
 // The path is that of the pod in `run`, where it will be by then.
-Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation, const RunOptions& options) {
+Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
+                        const RunOptions& options) {
   Stage1Contract contract = TRY(Stage1Contract::Parse(preparation.stage1_manifest));
   std::string entry = contract.EntryPoint("run");
   if (entry.empty()) return Err(Code::kInvalid, "the stage1 image has no run entry point");
@@ -42,7 +44,8 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation, c
   start.program = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
                          preparation.pod.uuid(), "/", pod::kStage1Rootfs, entry);
   std::vector<std::string> warnings;
-  start.argv = TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
+  start.argv =
+      TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
   start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid());
   return start;
@@ -56,10 +59,12 @@ Status WriteNameFiles(const pod::Pod& pod, const RunOptions& options) {
   std::string root = TRY(pod.Stage1WritableDir());
   TRY(MakeDirAt(pod.fd(), StrCat(root, "/etc"), 0755));
   if (resolv) {
-    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kResolvConf), ResolvConfText(options.dns), 0644, true));
+    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kResolvConf), ResolvConfText(options.dns),
+                    0644, true));
   }
   if (hosts) {
-    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kHosts), HostsText(options.hosts), 0644, true));
+    TRY(WriteFileAt(pod.fd(), StrCat(root, "/", pod::kHosts), HostsText(options.hosts), 0644,
+                    true));
   }
   return {};
 }
@@ -73,7 +78,8 @@ Status BecomeStage1(Start start, Lock& lock) {
 
 Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options) {
   Start start = TRY(PlanStart(pods, preparation, options));
-  TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile, RuntimeConfig(options, ""), 0640, true));
+  TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile, RuntimeConfig(options, ""), 0640,
+                  true));
   TRY(WriteNameFiles(preparation.pod, options));
   TRY(pods.Move(preparation.pod, pod::Stage::kRun));
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
@@ -98,7 +104,8 @@ Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
   bool overlay = pod.UsesOverlay();
   if (overlay) {
     if (std::string obstacle = OverlayObstacle(pods.data_dir()); !obstacle.empty()) {
-      return Err(Code::kUnsupported, "the pod was prepared with overlay, which cannot be used: ", obstacle);
+      return Err(Code::kUnsupported,
+                 "the pod was prepared with overlay, which cannot be used: ", obstacle);
     }
   }
   if (ExistsAt(pod.fd(), pod::kPrivateUsersFile)) {
@@ -132,7 +139,8 @@ Status Run(store::Store& store, const PrepareOptions& prepare, const RunOptions&
   return failed;
 }
 
-Status RunPrepared(const std::string& data_dir, const std::string& uuid, const RunOptions& options) {
+Status RunPrepared(const std::string& data_dir, const std::string& uuid,
+                   const RunOptions& options) {
   TRY(CheckOptions(options));
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   Preparation preparation = TRY(OpenPrepared(pods, uuid));

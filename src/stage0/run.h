@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Running a pod: prepare it (or take a prepared one), mount its file systems in a private mount namespace and become
-// stage1's `run` entry point. The process that called is the pod's from then on: same pid, lock held by inheritance.
+// Running a pod: prepare it (or take a prepared one), mount its file systems in a private mount
+// namespace and become stage1's `run` entry point. The process that called is the pod's from then
+// on: same pid, lock held by inheritance.
 
 #include <string>
 #include <utility>
@@ -29,19 +30,21 @@ struct DnsConfig {
 struct HostsConfig {
   enum class Mode { kDefault, kHost, kStage0 };
   Mode mode = Mode::kDefault;
-  std::vector<std::pair<std::string, std::vector<std::string>>> entries;  // address, names; merged by address
+  std::vector<std::pair<std::string, std::vector<std::string>>>
+      entries;  // address, names; merged by address
 };
 
-// What is passed on to stage1 (docs/stage1-contract.md). Checked by the caller as far as flags can be.
+// What is passed on to stage1 (docs/stage1-contract.md). Checked by the caller as far as flags can
+// be.
 struct RunOptions {
   bool debug = false;
   bool interactive = false;
   bool mutable_pod = false;
-  bool mds_register = false;       // refused for now
-  std::vector<std::string> net;    // values of --net, joined by ','; empty: default
+  bool mds_register = false;     // refused for now
+  std::vector<std::string> net;  // values of --net, joined by ','; empty: default
   std::string hostname;
-  std::string ipc;                 // auto, private, parent; empty: not given
-  std::string local_config;        // --local-config, empty: not passed
+  std::string ipc;           // auto, private, parent; empty: not given
+  std::string local_config;  // --local-config, empty: not passed
   DnsConfig dns;
   HostsConfig hosts;
   bool insecure_capabilities = false;

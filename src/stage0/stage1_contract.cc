@@ -56,7 +56,8 @@ Result<Stage1Contract> Stage1Contract::From(const appc::ImageManifest& manifest)
     if (name == kInterfaceVersion) {
       auto number = ParseInt(annotation.value);
       if (!number || *number < 1 || *number > 1000) {
-        return Err(Code::kInvalid, "stage1 interface version ", Quote(annotation.value), " is no number");
+        return Err(Code::kInvalid, "stage1 interface version ", Quote(annotation.value),
+                   " is no number");
       }
       contract.version_ = static_cast<int>(*number);
     } else {
@@ -76,8 +77,9 @@ std::string Stage1Contract::EntryPoint(std::string_view name) const {
   return found->second[0] == '/' ? found->second : StrCat("/", found->second);
 }
 
-Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, const std::string& program,
-                                              const RunOptions& options, const std::string& uuid,
+Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract,
+                                              const std::string& program, const RunOptions& options,
+                                              const std::string& uuid,
                                               const std::string& private_users,
                                               std::vector<std::string>* warnings) {
   auto unsupported = [&](const char* option) {
@@ -88,7 +90,8 @@ Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, co
   argv.push_back(StrCat("--net=", NetList(options)));
   if (options.interactive) argv.push_back("--interactive");
   if (!private_users.empty()) argv.push_back(StrCat("--private-users=", private_users));
-  if (!options.local_config.empty()) argv.push_back(StrCat("--local-config=", options.local_config));
+  if (!options.local_config.empty())
+    argv.push_back(StrCat("--local-config=", options.local_config));
   if (!options.hostname.empty()) {
     if (contract.version() >= kHostnameVersion) {
       argv.push_back(StrCat("--hostname=", options.hostname));
@@ -96,7 +99,8 @@ Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, co
       unsupported("hostname");
     }
   }
-  if (options.dns.mode != DnsConfig::Mode::kDefault || options.hosts.mode != HostsConfig::Mode::kDefault) {
+  if (options.dns.mode != DnsConfig::Mode::kDefault ||
+      options.hosts.mode != HostsConfig::Mode::kDefault) {
     if (contract.version() >= kDnsVersion) {
       argv.push_back(StrCat("--dns-conf-mode=resolv=", ModeName(options.dns.mode),
                             ",hosts=", ModeName(options.hosts.mode)));
@@ -128,8 +132,9 @@ Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, co
   return argv;
 }
 
-std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::string& program, bool debug,
-                                     const std::string& local_config, const std::string& uuid) {
+std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::string& program,
+                                     bool debug, const std::string& local_config,
+                                     const std::string& uuid) {
   std::vector<std::string> argv = {program};
   if (debug) argv.push_back("--debug");
   if (!local_config.empty() && contract.version() >= kGcLocalConfigVersion) {
@@ -158,9 +163,10 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid) {
 }
 
 std::string RuntimeConfig(const RunOptions& options, const std::string& private_users) {
-  json::Value insecure = json::Value::Object({{"DisablePaths", options.insecure_paths},
-                                              {"DisableCapabilities", options.insecure_capabilities},
-                                              {"DisableSeccomp", options.insecure_seccomp}});
+  json::Value insecure =
+      json::Value::Object({{"DisablePaths", options.insecure_paths},
+                           {"DisableCapabilities", options.insecure_capabilities},
+                           {"DisableSeccomp", options.insecure_seccomp}});
   return json::Write(json::Value::Object({{"MetadataServiceURL", ""},
                                           {"PrivateUsers", private_users},
                                           {"MDSToken", ""},

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// What stage0 and a stage1 image agree upon (docs/stage1-contract.md): entry points by annotation, arguments by
-// interface version, environment. Pure text, so that every combination can be compared in tests.
+// What stage0 and a stage1 image agree upon (docs/stage1-contract.md): entry points by annotation,
+// arguments by interface version, environment. Pure text, so that every combination can be compared
+// in tests.
 
 #include <map>
 #include <string>
@@ -24,7 +25,8 @@ class Stage1Contract {
   static Result<Stage1Contract> Parse(std::string_view manifest_bytes);
 
   int version() const { return version_; }
-  // Path of an entry point ("run", "app/rm") inside stage1's root, beginning with '/'; empty where it has none.
+  // Path of an entry point ("run", "app/rm") inside stage1's root, beginning with '/'; empty where
+  // it has none.
   std::string EntryPoint(std::string_view name) const;
 
  private:
@@ -32,18 +34,20 @@ class Stage1Contract {
   std::map<std::string, std::string, std::less<>> entry_points_;
 };
 
-// argv of `run`; argv[0] is `program`. What this version does not understand is left out with a line in `warnings`.
-// kUnsupported: stage1 does not support mutable pods.
-Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract, const std::string& program,
-                                              const RunOptions& options, const std::string& uuid,
+// argv of `run`; argv[0] is `program`. What this version does not understand is left out with a
+// line in `warnings`. kUnsupported: stage1 does not support mutable pods.
+Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract,
+                                              const std::string& program, const RunOptions& options,
+                                              const std::string& uuid,
                                               const std::string& private_users,
                                               std::vector<std::string>* warnings);
 // argv of `gc`.
-std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::string& program, bool debug,
-                                     const std::string& local_config, const std::string& uuid);
+std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::string& program,
+                                     bool debug, const std::string& local_config,
+                                     const std::string& uuid);
 
-// The caller's environment without what is ours to say, and the variables of the contract. RKT_PRIVATE_MOUNTS, ours,
-// tells the process `pid` that its mount namespace is its own.
+// The caller's environment without what is ours to say, and the variables of the contract.
+// RKT_PRIVATE_MOUNTS, ours, tells the process `pid` that its mount namespace is its own.
 std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid);
 
 // POD/runtime-config.

@@ -14,8 +14,9 @@
 namespace rkt::stage0 {
 namespace {
 
-// Image files that were imported as stage1, so that running a pod needs one stat of the file and no look into it,
-// and a file that was built anew under the same name and version is noticed all the same. A line each:
+// Image files that were imported as stage1, so that running a pod needs one stat of the file and no
+// look into it, and a file that was built anew under the same name and version is noticed all the
+// same. A line each:
 //   SIZE MTIME_NS INODE CHECKED KEY TREE PATH
 // It is a cache: without it the file is imported again, which finds the image stored already.
 constexpr char kSeenFile[] = "stage1-images";
@@ -30,14 +31,16 @@ struct ImageFile {
 std::optional<ImageFile> StatImageFile(const std::string& path) {
   struct stat st;
   if (::stat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return std::nullopt;
-  return ImageFile{path, StrCat(st.st_size, " ",
-                                static_cast<int64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + st.st_mtim.tv_nsec,
-                                " ", st.st_ino)};
+  return ImageFile{
+      path, StrCat(st.st_size, " ",
+                   static_cast<int64_t>(st.st_mtim.tv_sec) * 1'000'000'000 + st.st_mtim.tv_nsec,
+                   " ", st.st_ino)};
 }
 
-// The image that the file was imported as, unless it has changed since, or was accepted unchecked and must be
-// checked now, or its tree is gone.
-std::optional<Stage1Image> FindSeen(const store::Store& store, const ImageFile& file, bool check_signature) {
+// The image that the file was imported as, unless it has changed since, or was accepted unchecked
+// and must be checked now, or its tree is gone.
+std::optional<Stage1Image> FindSeen(const store::Store& store, const ImageFile& file,
+                                    bool check_signature) {
   auto text = ReadFile(StrCat(store.data_dir(), "/", kSeenFile), kMaxSeen);
   if (!text) return std::nullopt;
   std::string begin = StrCat(file.stamp, " ");
@@ -58,7 +61,8 @@ std::optional<Stage1Image> FindSeen(const store::Store& store, const ImageFile& 
 }
 
 // Failure costs a second import and nothing else.
-void RecordSeen(const store::Store& store, const ImageFile& file, bool checked, const Stage1Image& image) {
+void RecordSeen(const store::Store& store, const ImageFile& file, bool checked,
+                const Stage1Image& image) {
   std::string path = StrCat(store.data_dir(), "/", kSeenFile);
   std::string text;
   if (auto old = ReadFile(path, kMaxSeen)) {
@@ -66,7 +70,8 @@ void RecordSeen(const store::Store& store, const ImageFile& file, bool checked, 
       if (!line.empty() && !line.ends_with(StrCat(" ", file.path))) text += StrCat(line, "\n");
     }
   }
-  text += StrCat(file.stamp, " ", checked ? 1 : 0, " ", image.key, " ", image.tree_id, " ", file.path, "\n");
+  text += StrCat(file.stamp, " ", checked ? 1 : 0, " ", image.key, " ", image.tree_id, " ",
+                 file.path, "\n");
   (void)WriteFileAtomicAt(AT_FDCWD, path, text, 0640);
 }
 
@@ -74,8 +79,8 @@ Result<Stage1Image> Rendered(store::Store& store, const std::string& key) {
   return Stage1Image{key, TRY_CTX(store.RenderTree(key), "rendering the stage1 image")};
 }
 
-Result<std::string> Import(store::Store& store, const Stage1Options& options, const std::string& location,
-                           bool check_signature) {
+Result<std::string> Import(store::Store& store, const Stage1Options& options,
+                           const std::string& location, bool check_signature) {
   if (options.import) return options.import(store, location, check_signature);
   image::ImportOptions import;
   import.insecure = !check_signature;
@@ -83,14 +88,16 @@ Result<std::string> Import(store::Store& store, const Stage1Options& options, co
   return result.key;
 }
 
-Result<Stage1Image> FromFile(store::Store& store, const Stage1Options& options, const ImageFile& file,
-                             bool check_signature) {
+Result<Stage1Image> FromFile(store::Store& store, const Stage1Options& options,
+                             const ImageFile& file, bool check_signature) {
   if (auto image = FindSeen(store, file, check_signature)) return *image;
   // Many pods may be started at once on a fresh machine: one imports, the others wait for it.
   TRY(MakeDirs(StrCat(store.data_dir(), "/locks"), 0750));
-  Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(store.data_dir(), "/", kSeenLock), Lock::Kind::kExclusive));
+  Lock lock =
+      TRY(Lock::File(AT_FDCWD, StrCat(store.data_dir(), "/", kSeenLock), Lock::Kind::kExclusive));
   if (auto image = FindSeen(store, file, check_signature)) return *image;
-  std::string key = TRY_CTX(Import(store, options, file.path, check_signature), "importing stage1 image ", file.path);
+  std::string key = TRY_CTX(Import(store, options, file.path, check_signature),
+                            "importing stage1 image ", file.path);
   Stage1Image image = TRY(Rendered(store, key));
   RecordSeen(store, file, check_signature, image);
   return image;
@@ -117,7 +124,8 @@ std::optional<ImageFile> FindBuiltIn(const std::string& file_name) {
 
 bool IsUrl(const std::string& location) { return location.find("://") != std::string::npos; }
 
-Result<Stage1Image> FromPath(store::Store& store, const Stage1Options& options, const std::string& path) {
+Result<Stage1Image> FromPath(store::Store& store, const Stage1Options& options,
+                             const std::string& path) {
   auto file = StatImageFile(path);
   if (!file) return Error(Code::kNotFound, errno, StrCat("stage1 image ", path, " does not exist"));
   if (char* real = ::realpath(path.c_str(), nullptr)) {
@@ -127,7 +135,8 @@ Result<Stage1Image> FromPath(store::Store& store, const Stage1Options& options, 
   return FromFile(store, options, *file, !IsBuiltIn(file->path));
 }
 
-Result<Stage1Image> FromStoreByName(store::Store& store, const std::string& name, const std::string& version) {
+Result<Stage1Image> FromStoreByName(store::Store& store, const std::string& name,
+                                    const std::string& version) {
   appc::ImageName image{name, {}};
   if (!version.empty()) image.labels.push_back({"version", version});
   return Rendered(store, TRY(store.FindImage(image)));
@@ -142,7 +151,8 @@ Result<Stage1Image> Default(store::Store& store, const Stage1Options& options) {
       return FromFile(store, options, *file, /*check_signature=*/false);
     }
   } else if (IsBuiltIn(location)) {
-    if (auto file = StatImageFile(location)) return FromFile(store, options, *file, /*check_signature=*/false);
+    if (auto file = StatImageFile(location))
+      return FromFile(store, options, *file, /*check_signature=*/false);
   }
   // A version that ends so does not name one image: what is stored under it may be any build.
   if (!defaults.version.ends_with("-dirty")) {
@@ -161,7 +171,8 @@ Result<Stage1Image> Default(store::Store& store, const Stage1Options& options) {
   }
   return Err(Code::kNotFound, "no stage1 image: ", defaults.name, ":", defaults.version,
              " is neither in the store nor at ",
-             location.empty() ? StrCat(BuiltInImageDirs()[0], "/", BaseName(defaults.name), ".aci") : location);
+             location.empty() ? StrCat(BuiltInImageDirs()[0], "/", BaseName(defaults.name), ".aci")
+                              : location);
 }
 
 }  // namespace
@@ -169,7 +180,8 @@ Result<Stage1Image> Default(store::Store& store, const Stage1Options& options) {
 std::vector<std::string> BuiltInImageDirs() {
   char buffer[4096];
   ssize_t size = ::readlink("/proc/self/exe", buffer, sizeof buffer);
-  if (size <= 0 || size == static_cast<ssize_t>(sizeof buffer)) return {"/usr/lib/rkt/stage1-images"};
+  if (size <= 0 || size == static_cast<ssize_t>(sizeof buffer))
+    return {"/usr/lib/rkt/stage1-images"};
   std::string dir(buffer, static_cast<size_t>(size));
   dir.resize(dir.rfind('/'));
   std::string prefix = dir.substr(0, dir.rfind('/'));
@@ -190,14 +202,16 @@ Result<Stage1Image> FindStage1(store::Store& store, const Stage1Options& options
       }
       auto file = FindBuiltIn(value);
       if (!file) {
-        return Err(Code::kNotFound, "stage1 image ", BuiltInImageDirs()[0], "/", value, " does not exist");
+        return Err(Code::kNotFound, "stage1 image ", BuiltInImageDirs()[0], "/", value,
+                   " does not exist");
       }
       return FromFile(store, options, *file, /*check_signature=*/false);
     }
     case Stage1Choice::Kind::kHash:
       return Rendered(store, TRY(store.ResolveKey(value)));
     case Stage1Choice::Kind::kUrl:
-      return Rendered(store, TRY_CTX(Import(store, options, value, true), "fetching stage1 image ", value));
+      return Rendered(
+          store, TRY_CTX(Import(store, options, value, true), "fetching stage1 image ", value));
     case Stage1Choice::Kind::kName: {
       appc::ImageName name = TRY(appc::ParseImageName(value));
       auto key = store.FindImage(name);

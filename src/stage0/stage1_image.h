@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Which stage1 runs a pod: one that the user names, else the configured one, else the one beside this program.
-// Afterwards it is an image of the store like any other, with its tree rendered.
+// Which stage1 runs a pod: one that the user names, else the configured one, else the one beside
+// this program. Afterwards it is an image of the store like any other, with its tree rendered.
 
 #include <functional>
 #include <string>
@@ -32,8 +32,8 @@ struct Stage1Defaults {
 
 // Brings an image into the store and returns its key. `location` is a path, a URL or an image name;
 // `check_signature` is false where the image came with this program.
-using ImageImporter =
-    std::function<Result<std::string>(store::Store& store, const std::string& location, bool check_signature)>;
+using ImageImporter = std::function<Result<std::string>(
+    store::Store& store, const std::string& location, bool check_signature)>;
 
 struct Stage1Options {
   Stage1Choice choice;

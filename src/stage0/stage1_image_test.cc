@@ -20,10 +20,12 @@ class Stage1Images : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root: renders images";
-    store_ = std::make_unique<store::Store>(*store::Store::Open(StrCat(temporary_.path(), "/data")));
+    store_ =
+        std::make_unique<store::Store>(*store::Store::Open(StrCat(temporary_.path(), "/data")));
     file_ = StrCat(temporary_.path(), "/stage1-x.aci");
     Build("1");
-    options_.import = [this](store::Store& store, const std::string& location, bool check) -> Result<std::string> {
+    options_.import = [this](store::Store& store, const std::string& location,
+                             bool check) -> Result<std::string> {
       ++imports_;
       checked_ = check;
       return Import(store, TRY(ReadFile(location)));
@@ -83,7 +85,8 @@ TEST_F(Stage1Images, AFileIsImportedAgainWhenItsTreeIsGone) {
 TEST_F(Stage1Images, ADamagedRecordIsNoRecord) {
   options_.choice = {Stage1Choice::Kind::kPath, file_};
   std::string key = Find();
-  ASSERT_TRUE(WriteFileAt(AT_FDCWD, StrCat(store_->data_dir(), "/stage1-images"), "nonsense\n\n1 2 3\n", 0640, true));
+  ASSERT_TRUE(WriteFileAt(AT_FDCWD, StrCat(store_->data_dir(), "/stage1-images"),
+                          "nonsense\n\n1 2 3\n", 0640, true));
   EXPECT_EQ(Find(), key);
   EXPECT_EQ(imports_, 2);
 }

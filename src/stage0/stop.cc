@@ -27,8 +27,8 @@ Result<StopResult> Stop(const std::string& data_dir, const std::string& uuid, bo
   if (status.ok()) return StopResult::kStopped;
   // It may have ended by itself between our look and the entry point's.
   if (pod.Refresh() && pod.state() >= pod::State::kExited) return StopResult::kStopped;
-  return Err(Code::kInternal, "stage1's stop of pod ", Quote(uuid), " failed: ",
-             status.signaled ? "signal " : "exit status ", status.code);
+  return Err(Code::kInternal, "stage1's stop of pod ", Quote(uuid),
+             " failed: ", status.signaled ? "signal " : "exit status ", status.code);
 }
 
 }  // namespace rkt::stage0

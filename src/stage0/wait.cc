@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Waiting for pods. There is nobody to ask and nothing to subscribe to: the lock and a link are looked at again and
-// again, at first often, since most waits are short.
+// Waiting for pods. There is nobody to ask and nothing to subscribe to: the lock and a link are
+// looked at again and again, at first often, since most waits are short.
 
 #include <time.h>
 

@@ -22,7 +22,8 @@ Result<FlyApp> ReadApp() {
   } else if (fly.image.app) {
     fly.section = *fly.image.app;
   } else {
-    return Err(Code::kInvalid, "neither the pod nor the image of ", fly.app()->name, " says what to run");
+    return Err(Code::kInvalid, "neither the pod nor the image of ", fly.app()->name,
+               " says what to run");
   }
   return fly;
 }
@@ -31,11 +32,12 @@ Result<stage1::Identity> AppIdentity(int root, const FlyApp& app) {
   stage1::IdentityRequest request;
   request.user = app.section.user;
   request.group = app.section.group;
-  request.supplementary_gids.assign(app.section.supplementary_gids.begin(), app.section.supplementary_gids.end());
+  request.supplementary_gids.assign(app.section.supplementary_gids.begin(),
+                                    app.section.supplementary_gids.end());
   // Converted images name the user's own group, which their /etc/group may not have.
-  request.docker_gid_fallback = appc::FindAnnotation(app.image.annotations, "appc.io/docker/repository") &&
-                                app.image.app && app.image.app->user == app.image.app->group &&
-                                app.image.app->group == app.section.group;
+  request.docker_gid_fallback =
+      appc::FindAnnotation(app.image.annotations, "appc.io/docker/repository") && app.image.app &&
+      app.image.app->user == app.image.app->group && app.image.app->group == app.section.group;
   return stage1::ResolveIdentity(root, request);
 }
 

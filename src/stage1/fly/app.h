@@ -3,7 +3,8 @@
 
 #pragma once
 
-// The pod's one app, read from the pod's directory, which is the working directory of every entry point.
+// The pod's one app, read from the pod's directory, which is the working directory of every entry
+// point.
 
 #include <string>
 
@@ -27,7 +28,8 @@ Result<FlyApp> ReadApp();
 // User, group and supplementary groups, looked up in the app's root.
 Result<stage1::Identity> AppIdentity(int root, const FlyApp& app);
 
-// Where stage1's root can be written, relative to the pod: its mount while it is there, else the upper directory.
+// Where stage1's root can be written, relative to the pod: its mount while it is there, else the
+// upper directory.
 Result<std::string> Stage1Dir();
 
 }  // namespace rkt::fly

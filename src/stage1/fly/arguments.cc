@@ -48,9 +48,11 @@ Status SetDnsModes(const std::string& text, RunArguments* arguments) {
 }  // namespace
 
 Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv) {
-  // Networks are the host's whatever is asked for; there is nothing to confine or to hand a terminal to.
+  // Networks are the host's whatever is asked for; there is nothing to confine or to hand a
+  // terminal to.
   static const std::vector<std::string> silent = {
-      "net", "interactive", "local-config", "disable-capabilities-restriction", "disable-paths", "disable-seccomp"};
+      "net",           "interactive",    "local-config", "disable-capabilities-restriction",
+      "disable-paths", "disable-seccomp"};
   static const std::vector<std::string> told = {"hostname", "mds-token"};
   auto contains = [](const std::vector<std::string>& list, const std::string& name) {
     return std::find(list.begin(), list.end(), name) != list.end();

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// What stage0 passes to the entry points (docs/stage1-contract.md). Fly can do little of it and says so.
+// What stage0 passes to the entry points (docs/stage1-contract.md). Fly can do little of it and
+// says so.
 
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ struct RunArguments {
   std::string resolv_mode = "default";  // default, host, none, stage0
   std::string hosts_mode = "default";   // default, host, stage0
   std::string uuid;
-  std::vector<std::string> ignored;     // options given that have no effect and are told of: "hostname"
+  std::vector<std::string>
+      ignored;  // options given that have no effect and are told of: "hostname"
 };
 // kInvalid: an option that is unknown or refused (the exit code is 2 then), no UUID.
 Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv);

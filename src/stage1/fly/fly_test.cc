@@ -18,8 +18,9 @@ using ::testing::HasSubstr;
 constexpr char kUuid[] = "6cc46500-a1b8-4dc5-9e7a-1b8b26a0a4c5";
 
 TEST(FlyArguments, TellsWhatItIgnoresAndRefusesWhatItCannotDo) {
-  auto run = ParseRunArguments({"/run", "--debug", "--net=host", "--hostname=x", "--mds-token=t", "--interactive",
-                                "--dns-conf-mode=resolv=host,hosts=stage0", "--disable-paths", kUuid});
+  auto run = ParseRunArguments({"/run", "--debug", "--net=host", "--hostname=x", "--mds-token=t",
+                                "--interactive", "--dns-conf-mode=resolv=host,hosts=stage0",
+                                "--disable-paths", kUuid});
   ASSERT_TRUE(run) << run.error().Text();
   EXPECT_TRUE(run->debug);
   EXPECT_EQ(run->resolv_mode, "host");
@@ -35,7 +36,8 @@ TEST(FlyArguments, TellsWhatItIgnoresAndRefusesWhatItCannotDo) {
 }
 
 TEST(FlyArguments, EnterTakesTheCommandAsItIs) {
-  auto enter = ParseEnterArguments({"/enter", "--pid=12", "--appname=a", "--", "/bin/sh", "-c", "--pid=1"});
+  auto enter =
+      ParseEnterArguments({"/enter", "--pid=12", "--appname=a", "--", "/bin/sh", "-c", "--pid=1"});
   ASSERT_TRUE(enter) << enter.error().Text();
   EXPECT_EQ(enter->pid, 12);
   EXPECT_EQ(enter->app, "a");

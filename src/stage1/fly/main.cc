@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// stage1-fly: no isolation but a root directory and mounts of its own. One program under four names, each an entry
-// point of the stage1 contract.
+// stage1-fly: no isolation but a root directory and mounts of its own. One program under four
+// names, each an entry point of the stage1 contract.
 
 #include <string>
 #include <string_view>

@@ -42,8 +42,11 @@ Result<std::vector<MountStep>> PlanMounts(const appc::PodManifest& pod, const ap
     return false;
   };
   for (const appc::Mount& mount : app.mounts) {
-    const appc::Volume* volume = mount.app_volume ? &*mount.app_volume : pod.FindVolume(mount.volume);
-    if (!volume) return Err(Code::kInvalid, "mount ", Quote(mount.path), " names no volume: ", Quote(mount.volume));
+    const appc::Volume* volume =
+        mount.app_volume ? &*mount.app_volume : pod.FindVolume(mount.volume);
+    if (!volume)
+      return Err(Code::kInvalid, "mount ", Quote(mount.path),
+                 " names no volume: ", Quote(mount.volume));
     std::string path = Clean(mount.path);
     if (!paths.insert(path).second) continue;  // the first of a path wins
     wanted.push_back({volume, path, volume->read_only.value_or(read_only_point(path))});
@@ -53,7 +56,8 @@ Result<std::vector<MountStep>> PlanMounts(const appc::PodManifest& pod, const ap
     if (!paths.insert(path).second) continue;
     const appc::Volume* volume = pod.FindVolume(point.name);
     if (!volume) {
-      return Err(Code::kInvalid, "no volume for mount point ", Quote(point.name), " (", point.path, "): fly makes none");
+      return Err(Code::kInvalid, "no volume for mount point ", Quote(point.name), " (", point.path,
+                 "): fly makes none");
     }
     wanted.push_back({volume, path, volume->read_only.value_or(point.read_only)});
   }
@@ -72,8 +76,8 @@ Result<std::vector<MountStep>> PlanMounts(const appc::PodManifest& pod, const ap
     if (!volumes.insert(volume.name).second) {
       return Err(Code::kInvalid, "duplicate mount given: ", Quote(volume.name));
     }
-    steps.push_back({MountStep::Kind::kBind, volume.source, mount.path, volume.recursive.value_or(false),
-                     mount.read_only});
+    steps.push_back({MountStep::Kind::kBind, volume.source, mount.path,
+                     volume.recursive.value_or(false), mount.read_only});
   }
   return steps;
 }

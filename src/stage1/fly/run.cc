@@ -38,7 +38,8 @@ Status PlaceFile(int root, const std::string& path, const std::string& text) {
 
 Status PlaceNameFiles(int root, const RunArguments& arguments, std::vector<MountStep>* mounts) {
   if (arguments.resolv_mode == "host") {
-    mounts->push_back({MountStep::Kind::kBind, "/etc/resolv.conf", "/etc/resolv.conf", false, true});
+    mounts->push_back(
+        {MountStep::Kind::kBind, "/etc/resolv.conf", "/etc/resolv.conf", false, true});
   } else if (arguments.resolv_mode == "stage0") {
     std::string text = TRY(ReadFile(StrCat(pod::kStage1Rootfs, "/", pod::kResolvConf), 1 << 20));
     TRY(PlaceFile(root, "/etc/resolv.conf", text));
@@ -61,16 +62,18 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Everything but the standard streams and the descriptor that carries the pod's lock: as long as the app lives it
-// is how the pod is known to run.
+// Everything but the standard streams and the descriptor that carries the pod's lock: as long as
+// the app lives it is how the pod is known to run.
 Status CloseAllBut(int keep) {
   if (keep < 3) {
     if (::close_range(3, ~0u, 0) != 0) return SysErr("closing descriptors");
     return {};
   }
   if (::fcntl(keep, F_SETFD, 0) != 0) return SysErr("keeping the pod's lock");
-  if (keep > 3 && ::close_range(3, static_cast<unsigned>(keep) - 1, 0) != 0) return SysErr("closing descriptors");
-  if (::close_range(static_cast<unsigned>(keep) + 1, ~0u, 0) != 0) return SysErr("closing descriptors");
+  if (keep > 3 && ::close_range(3, static_cast<unsigned>(keep) - 1, 0) != 0)
+    return SysErr("closing descriptors");
+  if (::close_range(static_cast<unsigned>(keep) + 1, ~0u, 0) != 0)
+    return SysErr("closing descriptors");
   return {};
 }
 
@@ -83,13 +86,15 @@ int LockFd() {
 
 Status BecomeUser(const stage1::Identity& identity) {
   stage1::IdentityStep failed = stage1::IdentityStep::kNone;
-  int err = stage1::ApplyIdentity(identity.uid, identity.gid, identity.groups.data(), identity.groups.size(), &failed);
+  int err = stage1::ApplyIdentity(identity.uid, identity.gid, identity.groups.data(),
+                                  identity.groups.size(), &failed);
   if (err != 0) return ErrnoError(err, stage1::IdentityStepText(failed));
   return {};
 }
 
 Status EnterRoot(int root) {
-  if (::fchdir(root) != 0 || ::chroot(".") != 0 || ::chdir("/") != 0) return SysErr("entering the app's root");
+  if (::fchdir(root) != 0 || ::chroot(".") != 0 || ::chdir("/") != 0)
+    return SysErr("entering the app's root");
   return {};
 }
 
@@ -123,11 +128,13 @@ Status Run(const RunArguments& arguments) {
 
   stage1::Identity identity = TRY(AppIdentity(root.get(), fly));
   const std::string& directory = fly.section.working_directory;
-  std::string program = TRY(stage1::FindProgram(root.get(), fly.section.exec[0], directory.empty() ? "/" : directory,
-                                                stage1::EnvironmentValue(environment, "PATH")));
+  std::string program =
+      TRY(stage1::FindProgram(root.get(), fly.section.exec[0], directory.empty() ? "/" : directory,
+                              stage1::EnvironmentValue(environment, "PATH")));
   std::string env_dir = StrCat(pod::kStage1Rootfs, "/", pod::kEnvDir);
   TRY(MakeDirs(env_dir, 0755));
-  TRY(WriteFileAt(AT_FDCWD, StrCat(env_dir, "/", name), stage1::EnvironmentFileText(environment), 0644, true));
+  TRY(WriteFileAt(AT_FDCWD, StrCat(env_dir, "/", name), stage1::EnvironmentFileText(environment),
+                  0644, true));
   // Mounts and processes go by themselves: the gc entry point need not be run.
   TRY(WriteFileAt(AT_FDCWD, pod::kNothingToCollect, "", 0640, true));
   TRY(WriteFileAt(AT_FDCWD, pod::kPgidFile, StrCat(::getpgrp(), "\n"), 0644, true));
@@ -136,7 +143,8 @@ Status Run(const RunArguments& arguments) {
 
   Fd inside = TRY(OpenInRoot(root.get(), "/", O_PATH | O_DIRECTORY));
   TRY(EnterRoot(inside.get()));
-  if (!directory.empty() && ::chdir(directory.c_str()) != 0) return SysErr("working directory ", directory);
+  if (!directory.empty() && ::chdir(directory.c_str()) != 0)
+    return SysErr("working directory ", directory);
   TRY(CloseAllBut(LockFd()));
   (void)root.Release();
   (void)inside.Release();
@@ -148,7 +156,8 @@ Status Run(const RunArguments& arguments) {
 
 Status Enter(const EnterArguments& arguments) {
   FlyApp fly = TRY(ReadApp());
-  if (fly.app()->name != arguments.app) return Err(Code::kNotFound, "the pod has no app ", Quote(arguments.app));
+  if (fly.app()->name != arguments.app)
+    return Err(Code::kNotFound, "the pod has no app ", Quote(arguments.app));
   std::string proc = StrCat("/proc/", arguments.pid);
   std::string env_file = StrCat(TRY(Stage1Dir()), "/", pod::AppEnvFile(arguments.app));
   std::vector<std::string> environment =
@@ -173,7 +182,8 @@ Status Stop(const StopArguments& arguments) {
     std::string text = TRY(ReadFile(file, 64));
     auto value = ParseInt(Trim(text));
     // 0 and -1 mean many processes to kill(2), and 1 is the host's.
-    if (!value || *value <= 1 || *value > INT32_MAX) return Err(Code::kCorrupt, file, " holds no process id");
+    if (!value || *value <= 1 || *value > INT32_MAX)
+      return Err(Code::kCorrupt, file, " holds no process id");
     return static_cast<int>(*value);
   };
   int pid = TRY(number(pod::kPidFile));

@@ -145,7 +145,7 @@ Status RunPrepared(const std::string& data_dir, const std::string& uuid,
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   Preparation preparation = TRY(OpenPrepared(pods, uuid));
   if (options.interactive && preparation.apps.size() > 1) {
-    return Err(Code::kInvalid, "interactive mode takes pods of one app");
+    return Err(Code::kInvalid, "interactive option only supports pods with one app");
   }
   // Where this fails behind the rename, the pod counts as exited and is collected as one.
   return StartPod(pods, preparation, options);

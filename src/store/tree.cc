@@ -121,6 +121,12 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
       if (check) hash.Update(piece);
       return piece;
     });
+    if (!check) {
+      archive.reader().SetSeek([&](uint64_t bytes) -> Status {
+        if (::lseek(blob.blob.get(), static_cast<off_t>(bytes), SEEK_CUR) < 0) return SysErr("seek in ", BlobPath(layer.key));
+        return {};
+      });
+    }
     // What was imported could be read: if it cannot any more, the blob was changed.
     auto damaged = [&](const Error& error) {
       if (error.code() != Code::kInvalid) return Error(error);

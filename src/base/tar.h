@@ -56,6 +56,8 @@ class TarReader {
   // Gives the next piece of the archive, empty at its end. The piece stays valid until the next call.
   using Source = std::function<Result<std::string_view>()>;
   explicit TarReader(Source source) : source_(std::move(source)) {}
+  // For archives in files: goes that many bytes on without reading them, where data are skipped.
+  void SetSeek(std::function<Status(uint64_t bytes)> seek) { seek_ = std::move(seek); }
 
   // Goes to the next entry, skipping what is left of the current one's data. False at the end of the archive. Errors
   // are kInvalid (or the source's) and name the entry where there is one; the reader is spent after one.
@@ -78,6 +80,7 @@ class TarReader {
   Status ParseHeader(const char* block);
 
   Source source_;
+  std::function<Status(uint64_t)> seek_;
   std::string_view buffer_;   // what of the source's last piece was not used yet
   uint64_t position_ = 0;     // bytes used
   uint64_t data_offset_ = 0;

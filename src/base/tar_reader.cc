@@ -160,6 +160,14 @@ Status TarReader::ReadBlock(char* block, bool* end) {
 }
 
 Status TarReader::Skip(uint64_t bytes) {
+  if (seek_ && bytes > buffer_.size()) {
+    bytes -= buffer_.size();
+    position_ += buffer_.size();
+    buffer_ = {};
+    // Past the end of a cut file nothing is read any more, which is noticed then.
+    position_ += bytes;
+    return seek_(bytes);
+  }
   while (bytes != 0) {
     std::string_view piece = TRY(Piece(bytes));
     if (piece.empty()) return Truncated();

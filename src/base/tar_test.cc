@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace rkt {
@@ -180,6 +181,30 @@ TEST(Tar, EveryCutIsNoticed) {
     EXPECT_FALSE(ReadAll(bytes.substr(0, cut))) << cut;
   }
   EXPECT_TRUE(ReadAll(bytes + std::string(9000, '\0'))) << "padding behind the end is fine";
+}
+
+TEST(Tar, SkippedDataNeedNotBeRead) {
+  Archive archive;
+  archive.Add(Named("a"), std::string(100000, 'x')).Add(Named("b"), "y").Add(Named("c"), std::string(3000, 'z'));
+  const std::string& bytes = archive.Finish();
+  size_t at = 0, read = 0;
+  TarReader reader([&]() -> Result<std::string_view> {
+    std::string_view next = std::string_view(bytes).substr(std::min(at, bytes.size()), 1000);
+    at += next.size();
+    read += next.size();
+    return next;
+  });
+  reader.SetSeek([&](uint64_t skip) -> Status {
+    at += skip;
+    return {};
+  });
+  std::string names;
+  while (*reader.Next()) {
+    names += reader.entry().name;
+    EXPECT_EQ(bytes.substr(reader.data_offset(), 1), names == "a" ? "x" : names == "ab" ? "y" : "z");
+  }
+  EXPECT_EQ(names, "abc");
+  EXPECT_LT(read, 9000u);
 }
 
 TEST(Tar, HostileHeadersAreRefused) {

@@ -226,7 +226,7 @@ Result<EngineConfig> ReadEngineConfig(const NetworkConfig& config, std::optional
   const PluginConfig& plugin = config.plugins.at(0);
   std::string file = config.built_in() ? StrCat("(built in) ", config.file) : config.path;
   ConfigReader reader(plugin.config, file, config.is_list ? "plugins[0]" : "");
-  for (const char* common : {"name", "cniVersion", "type", "engine", "capabilities", "args", "disableCheck"}) {
+  for (const char* common : {"name", "cniVersion", "type", "engine", "capabilities", "args", "disableCheck", "ipMasqBackend"}) {
     reader.Skip(common);
   }
   if (plugin.type == "bridge") {

@@ -252,6 +252,26 @@ Result<std::vector<AddressInfo>> ListAddresses(NetlinkSocket& socket, int index)
   return addresses;
 }
 
+Result<LinkInfo> RouteInterface(NetlinkSocket& socket, const Address& address) {
+  NetlinkBatch batch;
+  rtmsg fixed = {};
+  fixed.rtm_family = Family(address);
+  fixed.rtm_dst_len = static_cast<uint8_t>(address.bits());
+  batch.Begin(RTM_GETROUTE, 0, fixed, StrCat("route to ", ToText(address)));
+  PutAddress(batch, RTA_DST, address);
+  int index = 0;
+  TRY(socket.Dump(batch, [] {}, [&](uint16_t type, std::string_view payload) {
+    if (type != RTM_NEWROUTE || payload.size() < sizeof(rtmsg)) return;
+    auto attributes = ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof(rtmsg))));
+    const NetlinkAttribute* out = FindAttribute(attributes, RTA_OIF);
+    if (out != nullptr) index = static_cast<int>(out->U32());
+  }));
+  for (const LinkInfo& link : TRY(ListLinks(socket))) {
+    if (link.index == index) return link;
+  }
+  return Err(Code::kNotFound, "there is no route to ", ToText(address));
+}
+
 Result<int> DefaultRouteInterface(NetlinkSocket& socket) {
   NetlinkBatch batch;
   rtmsg fixed = {};

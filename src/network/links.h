@@ -86,6 +86,8 @@ struct AddressInfo {
   Prefix address;
 };
 Result<std::vector<AddressInfo>> ListAddresses(NetlinkSocket& socket, int index);
+// The interface by which packets to an address leave.
+Result<LinkInfo> RouteInterface(NetlinkSocket& socket, const Address& address);
 // The interface of the IPv4 default route with the least metric; kNotFound where there is none.
 Result<int> DefaultRouteInterface(NetlinkSocket& socket);
 

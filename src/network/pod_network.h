@@ -47,10 +47,10 @@ class NetworkPlan {
  public:
   using Mode = NetworkList::Mode;
   Mode mode() const;
-  // Whether the pod shares the host's stack: no CLONE_NEWNET, and SetUpNetworks does nothing.
+  // Whether the pod shares the host's stack: no CLONE_NEWNET.
   bool HostNetwork() const { return mode() == Mode::kHost; }
-  // Whether SetUpNetworks has anything to do. (--net=none: lo is the pod's own business.)
-  bool NeedsSetUp() const;
+  // Whether pid 1 has to wait for SetUpNetworks. With `none` that only writes a file, with `host` it does nothing.
+  bool NeedsSetUp() const { return mode() == Mode::kNamed || mode() == Mode::kAll; }
 
   explicit NetworkPlan(std::unique_ptr<PlannedNetworks> planned);
   NetworkPlan(NetworkPlan&&) noexcept;
@@ -92,7 +92,8 @@ struct PodNetwork {
 };
 
 // Writes POD/net/*, POD/netns and POD/net-info.json as it goes; what fails is undone before the error comes back.
-// `netns` is a descriptor of the pod's network namespace. The calling thread visits that namespace and comes back;
+// `netns` is a descriptor of the pod's network namespace (unused with `none` and `host`), which the caller keeps open until
+// the pod has ended. The calling thread visits that namespace and comes back;
 // no other thread may be around.
 Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns);
 

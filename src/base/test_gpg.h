@@ -3,8 +3,8 @@
 
 #pragma once
 
-// For tests: keys and signatures made by Debian's gpg in a home directory of their own, at any date. Also gpgv, as a
-// second opinion.
+// For tests: keys and signatures made by Debian's gpg in a home directory of their own, at any
+// date. Also gpgv, as a second opinion.
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -50,15 +50,18 @@ class TestGpg {
   // gpg with these arguments, which must work. `at` is the date it believes in: 20200101T000000.
   void Gpg(const std::string& arguments, const std::string& at = "") const {
     std::string time = at.empty() ? "" : StrCat("--faked-system-time ", at, "! ");
-    EXPECT_TRUE(Run(StrCat("gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback ", time,
-                           arguments)))
+    EXPECT_TRUE(
+        Run(StrCat("gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback ",
+                   time, arguments)))
         << arguments << "\n"
         << Text("err");
   }
   // A new key that can sign; gives its fingerprint in lower case.
-  std::string MakeKey(const std::string& identity, const std::string& at = "", const std::string& expires = "0",
-                      const std::string& options = "", const std::string& algorithm = "ed25519") const {
-    Gpg(StrCat(options, " --quick-generate-key '", identity, "' ", algorithm, " sign ", expires), at);
+  std::string MakeKey(const std::string& identity, const std::string& at = "",
+                      const std::string& expires = "0", const std::string& options = "",
+                      const std::string& algorithm = "ed25519") const {
+    Gpg(StrCat(options, " --quick-generate-key '", identity, "' ", algorithm, " sign ", expires),
+        at);
     Gpg(StrCat("--with-colons --list-keys '=", identity, "'"));
     std::string fingerprint;
     for (const std::string& line : Split(Text("out"), '\n')) {
@@ -90,15 +93,19 @@ class TestGpg {
   }
   // Makes the key known as revoked, by the certificate that gpg laid by when it made the key.
   void Revoke(const std::string& key) const {
-    EXPECT_TRUE(Run(StrCat("sed 's/^:-----/-----/' openpgp-revocs.d/", ToUpper(key), ".rev > revocation")));
+    EXPECT_TRUE(
+        Run(StrCat("sed 's/^:-----/-----/' openpgp-revocs.d/", ToUpper(key), ".rev > revocation")));
     Gpg("--import revocation");
   }
   // Whether gpgv takes the signature for good, today, by one of the keys.
-  bool GpgvAccepts(const std::string& keys, const std::string& signature, const std::string& name) const {
+  bool GpgvAccepts(const std::string& keys, const std::string& signature,
+                   const std::string& name) const {
     Write("gpgv.keys", keys);
     Write("gpgv.sig", signature);
-    return Run(StrCat("gpg --batch --yes --dearmor -o gpgv.ring gpgv.keys && "
-                      "gpgv --keyring ./gpgv.ring gpgv.sig ", name));
+    return Run(
+        StrCat("gpg --batch --yes --dearmor -o gpgv.ring gpgv.keys && "
+               "gpgv --keyring ./gpgv.ring gpgv.sig ",
+               name));
   }
 
  private:
@@ -106,6 +113,8 @@ class TestGpg {
 };
 
 // What gpg and gpgv are: whether they are there.
-inline bool HaveGpg() { return ::access("/usr/bin/gpg", X_OK) == 0 && ::access("/usr/bin/gpgv", X_OK) == 0; }
+inline bool HaveGpg() {
+  return ::access("/usr/bin/gpg", X_OK) == 0 && ::access("/usr/bin/gpgv", X_OK) == 0;
+}
 
 }  // namespace rkt

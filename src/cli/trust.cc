@@ -42,7 +42,9 @@ int Run(Invocation& invocation) {
   const std::string prefix(invocation.Text("prefix"));
   const bool root = invocation.Bool("root");
   if (prefix.empty() && !root) {
-    return Refuse("--root required for keys that are trusted for every image; --prefix=NAME for those of one name");
+    return Refuse(
+        "--root required for keys that are trusted for every image; --prefix=NAME for those of one "
+        "name");
   }
   if (!prefix.empty() && root) return Refuse("--root and --prefix exclude each other");
   const Globals& globals = invocation.globals;
@@ -73,7 +75,9 @@ int Run(Invocation& invocation) {
 
 constinit const CommandSpec kTrustCommand = {
     .name = "trust",
-    .synopsis = "[--prefix=PREFIX] [--root] [--insecure-allow-http] [--skip-fingerprint-review] [PUBKEY...]",
+    .synopsis =
+        "[--prefix=PREFIX] [--root] [--insecure-allow-http] [--skip-fingerprint-review] "
+        "[PUBKEY...]",
     .summary = "Trust keys that sign images",
     .description = R"(Puts public keys into the keystore of this machine, after a look at their
 fingerprints. From then on, images that these keys signed are accepted.

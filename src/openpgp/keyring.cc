@@ -12,10 +12,11 @@ namespace rkt::openpgp {
 
 namespace {
 
-constexpr uint64_t kSha1Ends = 1704067200;  // 2024-01-01: no self-signature of an old key is younger
-constexpr uint32_t kMinBits = 1024;         // of RSA and DSA; anybody can factor less
+constexpr uint64_t kSha1Ends =
+    1704067200;                      // 2024-01-01: no self-signature of an old key is younger
+constexpr uint32_t kMinBits = 1024;  // of RSA and DSA; anybody can factor less
 constexpr char kHashes[] = "hash algorithm";
-constexpr int kKeyFlags = 27;               // subpacket of a binding (RFC 4880 section 5.2.3.21)
+constexpr int kKeyFlags = 27;  // subpacket of a binding (RFC 4880 section 5.2.3.21)
 constexpr int64_t kFlagSign = 2;
 
 std::string Date(uint64_t seconds) {
@@ -29,7 +30,8 @@ std::string Date(uint64_t seconds) {
 
 std::string Named(const std::string& fingerprint) { return StrCat("key ", ToUpper(fingerprint)); }
 
-// The library's rules know hashes by time; ours know them at all. An overriding rule from time 0 on wins.
+// The library's rules know hashes by time; ours know them at all. An overriding rule from time 0 on
+// wins.
 rnp_result_t Prohibit(rnp_ffi_t ffi, const char* hash) {
   return rnp_add_security_rule(ffi, kHashes, hash, RNP_SECURITY_OVERRIDE, 0,
                                RNP_SECURITY_PROHIBITED);
@@ -51,7 +53,8 @@ Status Load(rnp_ffi_t ffi, const std::string& bytes) {
       &input, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(), /*do_copy=*/false);
   if (result != RNP_SUCCESS) return Err(Code::kInternal, "reading the key: ", RnpText(result));
   InputHandle owned(input);
-  result = rnp_import_keys(ffi, input, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, nullptr);
+  result =
+      rnp_import_keys(ffi, input, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, nullptr);
   if (result != RNP_SUCCESS) return Err(Code::kInvalid, "reading the key: ", RnpText(result));
   return {};
 }
@@ -84,9 +87,10 @@ uint64_t Expires(rnp_key_handle_t key) {
   return lasts == 0 ? 0 : static_cast<uint64_t>(created) + lasts;
 }
 
-// Whether the newest binding that holds says in so many words that the subkey may sign. The library takes a subkey
-// without flags for one that may do all that its algorithm can, and does not ask then whether the subkey agreed to
-// belong to this primary key: anybody could adopt somebody else's.
+// Whether the newest binding that holds says in so many words that the subkey may sign. The library
+// takes a subkey without flags for one that may do all that its algorithm can, and does not ask
+// then whether the subkey agreed to belong to this primary key: anybody could adopt somebody
+// else's.
 bool BoundForSigning(rnp_key_handle_t subkey) {
   size_t count = 0;
   (void)rnp_key_get_signature_count(subkey, &count);
@@ -97,7 +101,8 @@ bool BoundForSigning(rnp_key_handle_t subkey) {
     if (rnp_key_get_signature_at(subkey, i, &raw) != RNP_SUCCESS) continue;
     SignatureHandle signature(raw);
     char* text = nullptr;
-    if (rnp_signature_get_type(raw, &text) != RNP_SUCCESS || TakeText(text) != "subkey binding") continue;
+    if (rnp_signature_get_type(raw, &text) != RNP_SUCCESS || TakeText(text) != "subkey binding")
+      continue;
     if (rnp_signature_is_valid(raw, 0) != RNP_SUCCESS) continue;
     uint32_t created = 0;
     (void)rnp_signature_get_creation(raw, &created);
@@ -138,7 +143,8 @@ Result<Keyring> Keyring::Create() {
   Ffi lenient = TRY(MakeFfi());
   bool ok = true;
   for (const char* hash : {"MD5", "SHA1", "RIPEMD160"}) {
-    ok = ok && Prohibit(strict.get(), hash) == RNP_SUCCESS && ForgetRules(lenient.get(), hash) == RNP_SUCCESS;
+    ok = ok && Prohibit(strict.get(), hash) == RNP_SUCCESS &&
+         ForgetRules(lenient.get(), hash) == RNP_SUCCESS;
   }
   if (!ok) return Err(Code::kInternal, "setting up librnp: its rules cannot be set");
   return Keyring(std::move(strict), std::move(lenient));
@@ -189,13 +195,16 @@ KeyHandle Keyring::Find(const std::string& fingerprint) const {
   return Locate(strict_.get(), fingerprint);
 }
 
-Status Keyring::CheckAlone(rnp_key_handle_t key, const std::string& fingerprint, uint64_t now) const {
+Status Keyring::CheckAlone(rnp_key_handle_t key, const std::string& fingerprint,
+                           uint64_t now) const {
   uint32_t created = 0;
   (void)rnp_key_get_creation(key, &created);
   if (created > now) {
-    return Err(Code::kPermission, Named(fingerprint), " was made in the future, on ", Date(created));
+    return Err(Code::kPermission, Named(fingerprint), " was made in the future, on ",
+               Date(created));
   }
-  // Revocations and limits count whatever they are signed with: a weak hash makes no key any better.
+  // Revocations and limits count whatever they are signed with: a weak hash makes no key any
+  // better.
   KeyHandle lenient = Locate(lenient_.get(), fingerprint);
   if (!lenient) return Err(Code::kInternal, Named(fingerprint), " was lost");
   if (Is(rnp_key_is_revoked, key) || Is(rnp_key_is_revoked, lenient.get())) {
@@ -209,8 +218,9 @@ Status Keyring::CheckAlone(rnp_key_handle_t key, const std::string& fingerprint,
   }
   if (!Is(rnp_key_is_valid, key)) {
     if (Is(rnp_key_is_valid, lenient.get())) {
-      return Err(Code::kPermission, Named(fingerprint),
-                 " is held together by signatures over SHA-1 or older, which prove nothing any more");
+      return Err(
+          Code::kPermission, Named(fingerprint),
+          " is held together by signatures over SHA-1 or older, which prove nothing any more");
     }
     return Err(Code::kPermission, Named(fingerprint), " has no valid signature of its own");
   }

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Public keys in the OpenPGP library, and what we ask of a key before it counts. The library judges bindings and
-// signatures; the rules on top of it are here, each for a reason told in keyring.cc.
+// Public keys in the OpenPGP library, and what we ask of a key before it counts. The library judges
+// bindings and signatures; the rules on top of it are here, each for a reason told in keyring.cc.
 
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
@@ -46,8 +46,9 @@ class Keyring {
   // Empty. kInternal where the library cannot be set up.
   static Result<Keyring> Create();
 
-  // Adds the first key of an armored text and gives its fingerprint, 40 digits in lower case. With `allow_sha1`, its
-  // self-signatures of before 2024 may be over SHA-1. kInvalid: what is no public key.
+  // Adds the first key of an armored text and gives its fingerprint, 40 digits in lower case. With
+  // `allow_sha1`, its self-signatures of before 2024 may be over SHA-1. kInvalid: what is no public
+  // key.
   struct Added {
     std::string fingerprint;
     int more = 0;  // keys behind it
@@ -58,10 +59,11 @@ class Keyring {
   KeyHandle Find(const std::string& fingerprint) const;
   rnp_ffi_t ffi() const { return strict_.get(); }
 
-  // Whether signatures of the primary key count at the moment `now`. kPermission: the key 1234... has expired on DATE,
-  // was revoked, was made in the future, has no identity bound to it, ...
+  // Whether signatures of the primary key count at the moment `now`. kPermission: the key 1234...
+  // has expired on DATE, was revoked, was made in the future, has no identity bound to it, ...
   Status CheckPrimary(const std::string& fingerprint, uint64_t now) const;
-  // The same for a subkey, its own binding and its being a key to sign with included, or for a primary key that signs.
+  // The same for a subkey, its own binding and its being a key to sign with included, or for a
+  // primary key that signs.
   Status CheckSigner(const std::string& fingerprint, uint64_t now) const;
 
   // Identities that are bound to the key and not revoked, printable.

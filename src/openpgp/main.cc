@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// libexec/rkt/openpgp: reads keys and verifies detached signatures for rkt, which starts it; never run by people. It
-// speaks on descriptor 0, a socket, and may do nothing but that.
+// libexec/rkt/openpgp: reads keys and verifies detached signatures for rkt, which starts it; never
+// run by people. It speaks on descriptor 0, a socket, and may do nothing but that.
 //
 //   openpgp inspect     asked:    key SIZE<newline> BYTES
-//                       answers:  fingerprint FPR, subkey FPR..., identity TEXT..., problem TEXT, more NUMBER, ok
+//                       answers:  fingerprint FPR, subkey FPR..., identity TEXT...,
+//                                 problem TEXT, more NUMBER, ok
 //   openpgp verify      asked:    signature SIZE<newline> BYTES
 //                       answers:  ready
 //                       reads:    the signed data from descriptor 3, to their end
@@ -48,8 +49,8 @@ constexpr size_t kMaxLine = 256;
 constexpr int kMaxKeys = 256;
 constexpr uid_t kNobody = 65534;
 
-// What hostile bytes could make of this process: no rights, no files, no children, a bounded memory. Best effort where
-// the caller has no rights to give up.
+// What hostile bytes could make of this process: no rights, no files, no children, a bounded
+// memory. Best effort where the caller has no rights to give up.
 void Confine() {
   // The library talks on standard error about whatever it reads.
   int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -111,12 +112,17 @@ void Answer(const std::string& line) { (void)rkt::WriteAll(kSocket, line + "\n")
 
 const char* WordOf(Code code) {
   switch (code) {
-    case Code::kNotFound: return "unknown";
+    case Code::kNotFound:
+      return "unknown";
     case Code::kInvalid:
-    case Code::kUnsupported: return "invalid";
-    case Code::kCorrupt: return "corrupt";
-    case Code::kPermission: return "refused";
-    default: return "internal";
+    case Code::kUnsupported:
+      return "invalid";
+    case Code::kCorrupt:
+      return "corrupt";
+    case Code::kPermission:
+      return "refused";
+    default:
+      return "internal";
   }
 }
 
@@ -169,7 +175,8 @@ Status AddKeys(Keyring& keyring) {
 
 Status Verify() {
   std::vector<std::string> words = Split(TRY(ReadRequest()), ' ');
-  if (words.size() != 2 || words[0] != "signature") return Err(Code::kInternal, "unexpected request");
+  if (words.size() != 2 || words[0] != "signature")
+    return Err(Code::kInternal, "unexpected request");
   auto signatures = rkt::openpgp::AcceptableSignatures(TRY(ReadBytes(words[1])));
   if (!signatures) return Prefixed(std::move(signatures).error());
   Keyring keyring = TRY(Keyring::Create());
@@ -188,7 +195,8 @@ Status Verify() {
     return Prefixed(std::move(signer).error());
   }
   Answer(StrCat("signer ", *signer));
-  for (const std::string& identity : keyring.Identities(*signer)) Answer(StrCat("identity ", identity));
+  for (const std::string& identity : keyring.Identities(*signer))
+    Answer(StrCat("identity ", identity));
   return {};
 }
 
@@ -201,8 +209,10 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "inspect") == 0) done = Inspect();
   if (argc == 2 && std::strcmp(argv[1], "verify") == 0) done = Verify();
   if (!done) {
-    Answer(StrCat("error ", WordOf(done.error().code()), " ", rkt::ReplaceAll(done.error().Text(), "\n", " ")));
-    // What was asked and not read yet would otherwise reset the connection, and the answer be lost with it.
+    Answer(StrCat("error ", WordOf(done.error().code()), " ",
+                  rkt::ReplaceAll(done.error().Text(), "\n", " ")));
+    // What was asked and not read yet would otherwise reset the connection, and the answer be lost
+    // with it.
     ::shutdown(kSocket, SHUT_WR);
     char rest[4096];
     while (::read(kSocket, rest, sizeof rest) > 0) {

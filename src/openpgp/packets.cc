@@ -85,10 +85,14 @@ bool HashIsAcceptable(uint8_t hash) {
 
 const char* HashName(uint8_t hash) {
   switch (hash) {
-    case 1: return "MD5";
-    case 2: return "SHA-1";
-    case 3: return "RIPEMD-160";
-    default: return "an unknown hash";
+    case 1:
+      return "MD5";
+    case 2:
+      return "SHA-1";
+    case 3:
+      return "RIPEMD-160";
+    default:
+      return "an unknown hash";
   }
 }
 
@@ -109,7 +113,8 @@ Result<std::string> Dearmor(std::string_view text, std::string_view kind) {
     if (found.starts_with("PRIVATE KEY")) {
       return Err(Code::kInvalid, "this is a private key; give the public one to others");
     }
-    return Err(Code::kInvalid, "the armored data are a PGP ", TerminalSafe(found), ", not a PGP ", kind);
+    return Err(Code::kInvalid, "the armored data are a PGP ", TerminalSafe(found), ", not a PGP ",
+               kind);
   }
   const std::string end = StrCat("-----END PGP ", kind, kDashes);
   // "Version:" and the like, up to an empty line. Some leave out both.
@@ -180,7 +185,8 @@ Result<std::vector<Packet>> SplitPackets(std::string_view data) {
       length = BigEndian(data.substr(1, header - 1));
     }
     if (length > data.size() - header) return Err(Code::kInvalid, "truncated OpenPGP data");
-    packets.push_back({static_cast<Tag>(tag), data.substr(0, header + length), data.substr(header, length)});
+    packets.push_back(
+        {static_cast<Tag>(tag), data.substr(0, header + length), data.substr(header, length)});
     data.remove_prefix(header + length);
   }
   return packets;

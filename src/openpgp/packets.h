@@ -3,9 +3,9 @@
 
 #pragma once
 
-// The outer form of OpenPGP data (RFC 4880 sections 4 and 6): ASCII armor, packets and their lengths. It is read here
-// before the OpenPGP library sees any of it, so that nothing but keys, identities and signatures gets there: no
-// compressed, encrypted, literal or nested data.
+// The outer form of OpenPGP data (RFC 4880 sections 4 and 6): ASCII armor, packets and their
+// lengths. It is read here before the OpenPGP library sees any of it, so that nothing but keys,
+// identities and signatures gets there: no compressed, encrypted, literal or nested data.
 
 #include <cstdint>
 #include <string>
@@ -16,8 +16,9 @@
 
 namespace rkt::openpgp {
 
-// The bytes of the first armored block of this kind ("PUBLIC KEY BLOCK", "SIGNATURE"); text around it is passed over.
-// kInvalid: no armored data found; another kind of block; broken base64 or checksum.
+// The bytes of the first armored block of this kind ("PUBLIC KEY BLOCK", "SIGNATURE"); text around
+// it is passed over. kInvalid: no armored data found; another kind of block; broken base64 or
+// checksum.
 Result<std::string> Dearmor(std::string_view text, std::string_view kind);
 
 enum class Tag : uint8_t {
@@ -38,11 +39,13 @@ struct Packet {
   std::string_view body;
 };
 
-// All packets of `data`, which they point into. kInvalid: lengths that are partial, indeterminate or do not fit.
+// All packets of `data`, which they point into. kInvalid: lengths that are partial, indeterminate
+// or do not fit.
 Result<std::vector<Packet>> SplitPackets(std::string_view data);
 
-// The first key of packets that make up one or more public keys: its own packets in a row, markers and trust packets
-// left out. kInvalid where it is no public key, or holds what no public key holds.
+// The first key of packets that make up one or more public keys: its own packets in a row, markers
+// and trust packets left out. kInvalid where it is no public key, or holds what no public key
+// holds.
 struct FirstKey {
   std::string bytes;
   int more = 0;  // keys behind it
@@ -57,8 +60,9 @@ struct SignatureHead {
 };
 Result<SignatureHead> ReadSignatureHead(std::string_view body);
 
-// Those of a detached signature's packets that may be verified: over binary data, with a hash of the SHA-2 or SHA-3
-// families. `signature` is armored or binary. kInvalid where it is something else, or where nothing is left.
+// Those of a detached signature's packets that may be verified: over binary data, with a hash of
+// the SHA-2 or SHA-3 families. `signature` is armored or binary. kInvalid where it is something
+// else, or where nothing is left.
 inline constexpr size_t kMaxSignatures = 16;
 Result<std::string> AcceptableSignatures(std::string_view signature);
 

@@ -20,7 +20,8 @@ std::string SignatureBody(int type, int hash) {
 TEST(Armor, IsTakenOutOfTheTextAroundIt) {
   auto data = Dearmor(
       "The block -----BEGIN PGP SIGNATURE----- is below.\n"
-      "-----BEGIN PGP SIGNATURE-----\r\nVersion: 1\r\nComment: a=b\r\n\r\nTWFu\r\nTWE=\r\n-----END PGP "
+      "-----BEGIN PGP SIGNATURE-----\r\nVersion: 1\r\nComment: a=b\r\n\r\nTWFu\r\nTWE=\r\n-----END "
+      "PGP "
       "SIGNATURE-----\r\nmore\n",
       "SIGNATURE");
   ASSERT_TRUE(data) << data.error().Text();
@@ -39,28 +40,36 @@ TEST(Armor, ChecksumIsCompared) {
 }
 
 TEST(Armor, WhatIsNoneSaysSo) {
-  for (const char* text : {"", "garbage", "-----BEGIN PGP ", " -----BEGIN PGP SIGNATURE-----\n\nTWFu\n"}) {
+  for (const char* text :
+       {"", "garbage", "-----BEGIN PGP ", " -----BEGIN PGP SIGNATURE-----\n\nTWFu\n"}) {
     auto data = Dearmor(text, "SIGNATURE");
     ASSERT_FALSE(data) << text;
     EXPECT_EQ(data.error().message(), "no armored data found") << text;
   }
   EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nTWFu\n", "SIGNATURE"));
-  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nT*Fu\n-----END PGP SIGNATURE-----\n", "SIGNATURE"));
-  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nTW==TWFu\n-----END PGP SIGNATURE-----\n", "SIGNATURE"));
-  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", "SIGNATURE"));
-  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nTWFu\n-----END PGP SIGNATURE-----\n", "PUBLIC KEY BLOCK"));
+  EXPECT_FALSE(
+      Dearmor("-----BEGIN PGP SIGNATURE-----\n\nT*Fu\n-----END PGP SIGNATURE-----\n", "SIGNATURE"));
+  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nTW==TWFu\n-----END PGP SIGNATURE-----\n",
+                       "SIGNATURE"));
+  EXPECT_FALSE(
+      Dearmor("-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n", "SIGNATURE"));
+  EXPECT_FALSE(Dearmor("-----BEGIN PGP SIGNATURE-----\n\nTWFu\n-----END PGP SIGNATURE-----\n",
+                       "PUBLIC KEY BLOCK"));
 }
 
 TEST(Armor, PrivateKeysAreRefusedByName) {
-  auto data = Dearmor("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nTWFu\n-----END PGP PRIVATE KEY BLOCK-----\n",
-                      "PUBLIC KEY BLOCK");
+  auto data = Dearmor(
+      "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nTWFu\n-----END PGP PRIVATE KEY BLOCK-----\n",
+      "PUBLIC KEY BLOCK");
   ASSERT_FALSE(data);
   EXPECT_NE(data.error().message().find("private key"), std::string::npos);
 }
 
 TEST(Packets, LengthsOfBothFormatsAreRead) {
   std::string two_octets = StrCat("\xc2\xc0", std::string(1, '\0'), std::string(192, 'x'));
-  std::string old_one = "\x88\x03" "abc";
+  std::string old_one =
+      "\x88\x03"
+      "abc";
   std::string old_two = StrCat('\x89', '\0', '\x02', "de");
   std::string five = StrCat("\xc2\xff", std::string(3, '\0'), '\x01', "f");
   std::string all = two_octets + old_one + old_two + five;
@@ -76,16 +85,25 @@ TEST(Packets, LengthsOfBothFormatsAreRead) {
 
 TEST(Packets, LengthsThatDoNotFitAreRefused) {
   EXPECT_FALSE(SplitPackets("\xc2"));
-  EXPECT_FALSE(SplitPackets("\xc2\x05" "abc"));
-  EXPECT_FALSE(SplitPackets("\xc2\xff\xff\xff\xff\xff" "abc"));
-  EXPECT_FALSE(SplitPackets("\x8b" "abc"));      // indeterminate
-  EXPECT_FALSE(SplitPackets("\xc2\xe1" "abc"));  // partial
+  EXPECT_FALSE(
+      SplitPackets("\xc2\x05"
+                   "abc"));
+  EXPECT_FALSE(
+      SplitPackets("\xc2\xff\xff\xff\xff\xff"
+                   "abc"));
+  EXPECT_FALSE(
+      SplitPackets("\x8b"
+                   "abc"));  // indeterminate
+  EXPECT_FALSE(
+      SplitPackets("\xc2\xe1"
+                   "abc"));  // partial
   EXPECT_FALSE(SplitPackets("text"));
 }
 
 TEST(FirstKey, EndsWhereTheNextBegins) {
   std::string first = Packet(6, "key") + Packet(13, "me") + Packet(2, "sig") + Packet(14, "sub");
-  auto key = TakeFirstKey(Packet(10, "PGP") + first + Packet(12, "x") + Packet(6, "other") + Packet(13, "you"));
+  auto key = TakeFirstKey(Packet(10, "PGP") + first + Packet(12, "x") + Packet(6, "other") +
+                          Packet(13, "you"));
   ASSERT_TRUE(key) << key.error().Text();
   EXPECT_EQ(key->bytes, first);
   EXPECT_EQ(key->more, 1);
@@ -101,7 +119,8 @@ TEST(FirstKey, HoldsNothingElse) {
 
 TEST(AcceptableSignatures, LeavesOutWeakHashesAndTextSignatures) {
   std::string good = Packet(2, SignatureBody(0, 8));
-  auto some = AcceptableSignatures(Packet(2, SignatureBody(0, 2)) + good + Packet(2, SignatureBody(1, 10)));
+  auto some =
+      AcceptableSignatures(Packet(2, SignatureBody(0, 2)) + good + Packet(2, SignatureBody(1, 10)));
   ASSERT_TRUE(some) << some.error().Text();
   EXPECT_EQ(*some, good);
   auto sha1 = AcceptableSignatures(Packet(2, SignatureBody(0, 2)));

@@ -49,8 +49,10 @@ bool ReadData(void* context, void* buffer, size_t size, size_t* read) {
 
 Error Unknown() { return Err(Code::kNotFound, "signature made by unknown entity"); }
 
-// The fingerprint of the key or subkey that a signature names; empty where the ring has no such key.
-std::string SignerOf(const Keyring& keyring, rnp_op_verify_signature_t verified, rnp_signature_handle_t signature) {
+// The fingerprint of the key or subkey that a signature names; empty where the ring has no such
+// key.
+std::string SignerOf(const Keyring& keyring, rnp_op_verify_signature_t verified,
+                     rnp_signature_handle_t signature) {
   char* text = nullptr;
   if (rnp_signature_get_key_fprint(signature, &text) == RNP_SUCCESS && text != nullptr) {
     std::string fingerprint = ToLower(TakeText(text));
@@ -64,7 +66,8 @@ std::string SignerOf(const Keyring& keyring, rnp_op_verify_signature_t verified,
 }
 
 // The signer's primary key where this signature holds.
-Result<std::string> Judge(const Keyring& keyring, rnp_op_verify_signature_t verified, uint64_t now) {
+Result<std::string> Judge(const Keyring& keyring, rnp_op_verify_signature_t verified,
+                          uint64_t now) {
   const rnp_result_t status = rnp_op_verify_signature_get_status(verified);
   if (status == RNP_ERROR_KEY_NOT_FOUND || status == RNP_ERROR_SIGNATURE_UNKNOWN) return Unknown();
   rnp_signature_handle_t raw = nullptr;
@@ -88,18 +91,21 @@ Result<std::string> Judge(const Keyring& keyring, rnp_op_verify_signature_t veri
     return Err(Code::kPermission, "signature has expired");
   }
   if (status != RNP_SUCCESS) {
-    return Err(Code::kCorrupt, "invalid signature: it was not made over these data by key ", ToUpper(signer));
+    return Err(Code::kCorrupt, "invalid signature: it was not made over these data by key ",
+               ToUpper(signer));
   }
-  if (bool primary = false; rnp_key_is_primary(key.get(), &primary) == RNP_SUCCESS && primary) return signer;
+  if (bool primary = false; rnp_key_is_primary(key.get(), &primary) == RNP_SUCCESS && primary)
+    return signer;
   char* text = nullptr;
-  if (rnp_key_get_primary_fprint(key.get(), &text) != RNP_SUCCESS || text == nullptr) return Unknown();
+  if (rnp_key_get_primary_fprint(key.get(), &text) != RNP_SUCCESS || text == nullptr)
+    return Unknown();
   return ToLower(TakeText(text));
 }
 
 }  // namespace
 
-Result<std::string> VerifyDetached(Keyring& keyring, const std::string& signatures, int fd, uint64_t now,
-                                   const std::function<Status()>& add_keys) {
+Result<std::string> VerifyDetached(Keyring& keyring, const std::string& signatures, int fd,
+                                   uint64_t now, const std::function<Status()>& add_keys) {
   Data data{fd, add_keys};
   rnp_input_t raw_data = nullptr;
   rnp_input_t raw_signature = nullptr;
@@ -114,7 +120,8 @@ Result<std::string> VerifyDetached(Keyring& keyring, const std::string& signatur
   InputHandle signature_input(raw_signature);
   (void)rnp_set_timestamp(keyring.ffi(), now);
   rnp_op_verify_t raw_op = nullptr;
-  if (rnp_op_verify_detached_create(&raw_op, keyring.ffi(), raw_data, raw_signature) != RNP_SUCCESS) {
+  if (rnp_op_verify_detached_create(&raw_op, keyring.ffi(), raw_data, raw_signature) !=
+      RNP_SUCCESS) {
     return Err(Code::kInternal, "setting up librnp");
   }
   OpHandle op(raw_op);
@@ -128,7 +135,8 @@ Result<std::string> VerifyDetached(Keyring& keyring, const std::string& signatur
   }
 
   std::string signer;
-  std::optional<Error> refusal;  // the one that says most: of a known key rather than of an unknown one
+  std::optional<Error>
+      refusal;  // the one that says most: of a known key rather than of an unknown one
   for (size_t i = 0; i < count; ++i) {
     rnp_op_verify_signature_t verified = nullptr;
     if (rnp_op_verify_get_signature_at(raw_op, i, &verified) != RNP_SUCCESS) continue;

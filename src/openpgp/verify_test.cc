@@ -33,7 +33,8 @@ class Verifying : public ::testing::Test {
   }
   // The verdict over the file: the signer's fingerprint, or the error.
   Result<std::string> Verify(const std::vector<std::string>& keys, const std::string& signature,
-                             uint64_t now = Today(), const std::string& file = "data", bool sha1 = false) {
+                             uint64_t now = Today(), const std::string& file = "data",
+                             bool sha1 = false) {
     Keyring keyring = TRY(Keyring::Create());
     std::string acceptable = TRY(AcceptableSignatures(signature));
     Fd data = TRY(Open(gpg_.Path(file), O_RDONLY));
@@ -60,14 +61,18 @@ class Verifying : public ::testing::Test {
 
 TEST_F(Verifying, GoodSignaturesOfUsualKeysAreAccepted) {
   for (const char* algorithm : {"ed25519", "rsa2048", "nistp256", "dsa2048"}) {
-    std::string key = gpg_.MakeKey(StrCat("Tester ", algorithm, " <t@example.com>"), "", "0", "", algorithm);
+    std::string key =
+        gpg_.MakeKey(StrCat("Tester ", algorithm, " <t@example.com>"), "", "0", "", algorithm);
     std::string keys = gpg_.Export(key);
-    for (const char* options : {"--armor", "--no-armor", "--armor --digest-algo SHA256", "--armor --digest-algo SHA384"}) {
+    for (const char* options : {"--armor", "--no-armor", "--armor --digest-algo SHA256",
+                                "--armor --digest-algo SHA384"}) {
       std::string signature = gpg_.Sign(key, "data", "", options);
       ExpectAccepted(Verify({keys}, signature), key);
-      EXPECT_EQ(identities_, std::vector<std::string>{StrCat("Tester ", algorithm, " <t@example.com>")});
+      EXPECT_EQ(identities_,
+                std::vector<std::string>{StrCat("Tester ", algorithm, " <t@example.com>")});
       EXPECT_TRUE(gpg_.GpgvAccepts(keys, signature, "data")) << gpg_.Text("err");
-      ExpectRefused(Verify({keys}, signature, Today(), "other"), Code::kCorrupt, "invalid signature");
+      ExpectRefused(Verify({keys}, signature, Today(), "other"), Code::kCorrupt,
+                    "invalid signature");
       EXPECT_FALSE(gpg_.GpgvAccepts(keys, signature, "other"));
     }
   }
@@ -78,7 +83,8 @@ TEST_F(Verifying, SignaturesOfOthersAreOfUnknownEntities) {
   std::string theirs = gpg_.MakeKey("Theirs");
   std::string signature = gpg_.Sign(theirs, "data");
   ExpectRefused(Verify({}, signature), Code::kNotFound, "signature made by unknown entity");
-  ExpectRefused(Verify({gpg_.Export(mine)}, signature), Code::kNotFound, "signature made by unknown entity");
+  ExpectRefused(Verify({gpg_.Export(mine)}, signature), Code::kNotFound,
+                "signature made by unknown entity");
   ExpectAccepted(Verify({gpg_.Export(mine), gpg_.Export(theirs)}, signature), theirs);
 }
 
@@ -118,9 +124,11 @@ TEST_F(Verifying, RevocationsCountWhateverTheirHash) {
   std::string signature = gpg_.Sign(key, "data", "20200601T000000");
   ExpectAccepted(Verify({gpg_.Export(key)}, signature), key);
   // The certificate anew, over SHA-1.
-  EXPECT_TRUE(gpg_.Run(StrCat("printf 'y\\n0\\n\\ny\\n' | gpg --no-tty --command-fd 0 --yes --passphrase '' "
-                              "--pinentry-mode loopback --allow-weak-digest-algos --cert-digest-algo SHA1 "
-                              "--faked-system-time 20200701T000000! --output rev --gen-revoke ", key)))
+  EXPECT_TRUE(gpg_.Run(
+      StrCat("printf 'y\\n0\\n\\ny\\n' | gpg --no-tty --command-fd 0 --yes --passphrase '' "
+             "--pinentry-mode loopback --allow-weak-digest-algos --cert-digest-algo SHA1 "
+             "--faked-system-time 20200701T000000! --output rev --gen-revoke ",
+             key)))
       << gpg_.Text("err");
   gpg_.Gpg("--list-packets rev");
   ASSERT_NE(gpg_.Text("out").find("digest algo 2,"), std::string::npos) << gpg_.Text("out");
@@ -133,15 +141,18 @@ TEST_F(Verifying, TimesMustFollowEachOther) {
   std::string keys = gpg_.Export(key);
   std::string signature = gpg_.Sign(key, "data", "20200601T000000");
   ExpectRefused(Verify({keys}, signature, At(2019)), Code::kPermission, "was made in the future");
-  ExpectRefused(Verify({keys}, signature, At(2020, 3)), Code::kPermission, "signature was made in the future");
+  ExpectRefused(Verify({keys}, signature, At(2020, 3)), Code::kPermission,
+                "signature was made in the future");
   ExpectAccepted(Verify({keys}, signature, At(2020, 7)), key);
-  std::string early = gpg_.Sign(key, "data", "20190601T000000", "--armor --ignore-time-conflict --ignore-valid-from");
+  std::string early = gpg_.Sign(key, "data", "20190601T000000",
+                                "--armor --ignore-time-conflict --ignore-valid-from");
   ExpectRefused(Verify({keys}, early), Code::kPermission, "older than its key");
 }
 
 TEST_F(Verifying, ExpiredSignaturesAreRefused) {
   std::string key = gpg_.MakeKey("Brief", "20200101T000000");
-  std::string signature = gpg_.Sign(key, "data", "20200601T000000", "--armor --default-sig-expire 10d");
+  std::string signature =
+      gpg_.Sign(key, "data", "20200601T000000", "--armor --default-sig-expire 10d");
   ExpectAccepted(Verify({gpg_.Export(key)}, signature, At(2020, 6, 5)), key);
   ExpectRefused(Verify({gpg_.Export(key)}, signature), Code::kPermission, "signature has expired");
 }
@@ -149,10 +160,11 @@ TEST_F(Verifying, ExpiredSignaturesAreRefused) {
 TEST_F(Verifying, WeakHashesOverDataAreRefusedWhateverTheirDate) {
   std::string key = gpg_.MakeKey("Weak", "20150101T000000", "0", "", "rsa2048");
   for (const char* hash : {"SHA1", "RIPEMD160", "MD5"}) {
-    std::string signature = gpg_.Sign(key, "data", "20160601T000000",
-                                      StrCat("--armor --allow-weak-digest-algos --digest-algo ", hash));
-    ExpectRefused(Verify({gpg_.Export(key)}, signature, Today(), "data", /*sha1=*/true), Code::kInvalid,
-                  "proves nothing any more");
+    std::string signature =
+        gpg_.Sign(key, "data", "20160601T000000",
+                  StrCat("--armor --allow-weak-digest-algos --digest-algo ", hash));
+    ExpectRefused(Verify({gpg_.Export(key)}, signature, Today(), "data", /*sha1=*/true),
+                  Code::kInvalid, "proves nothing any more");
   }
 }
 
@@ -165,8 +177,9 @@ TEST_F(Verifying, KeysHeldTogetherBySha1AreRefusedUnlessAllowed) {
   ExpectAccepted(Verify({keys}, signature, Today(), "data", /*sha1=*/true), old);
   // Nobody had to use it any more for this one.
   std::string young = gpg_.MakeKey("Young", "20240601T000000", "0", weak, "rsa2048");
-  ExpectRefused(Verify({gpg_.Export(young)}, gpg_.Sign(young, "data"), Today(), "data", /*sha1=*/true),
-                Code::kPermission, "SHA-1");
+  ExpectRefused(
+      Verify({gpg_.Export(young)}, gpg_.Sign(young, "data"), Today(), "data", /*sha1=*/true),
+      Code::kPermission, "SHA-1");
   // What one key is allowed, the next is not.
   Keyring keyring = *Keyring::Create();
   ASSERT_TRUE(keyring.Add(keys, true));
@@ -189,8 +202,10 @@ TEST_F(Verifying, SigningSubkeysCountWhileTheyAreGood) {
   std::string other = gpg_.LastSubkey(key);
   std::string second = gpg_.Sign(other + "!", "data", "20200601T000000");
   ExpectAccepted(Verify({gpg_.Export(key)}, second), key);
-  EXPECT_TRUE(gpg_.Run(StrCat("printf 'key ", other, "\\nrevkey\\ny\\n0\\n\\ny\\nsave\\n' | gpg --no-tty --command-fd 0 "
-                              "--passphrase '' --pinentry-mode loopback --edit-key ", key)))
+  EXPECT_TRUE(gpg_.Run(StrCat("printf 'key ", other,
+                              "\\nrevkey\\ny\\n0\\n\\ny\\nsave\\n' | gpg --no-tty --command-fd 0 "
+                              "--passphrase '' --pinentry-mode loopback --edit-key ",
+                              key)))
       << gpg_.Text("err");
   ExpectRefused(Verify({gpg_.Export(key)}, second), Code::kPermission, "was revoked");
   // The primary key is untouched by what became of its subkeys.
@@ -212,7 +227,8 @@ TEST_F(Verifying, ShorteningTheLifeOfASubkeyCounts) {
   merged += old_packets->back().whole;
   gpg_.Write("merged", merged);
   gpg_.Gpg("--enarmor merged");
-  std::string armored = ReplaceAll(gpg_.Text("merged.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
+  std::string armored =
+      ReplaceAll(gpg_.Text("merged.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
   ExpectAccepted(Verify({armored}, signature, At(2020, 8)), key);
   ExpectRefused(Verify({armored}, signature), Code::kPermission, "has expired");
 }
@@ -228,10 +244,13 @@ std::string WithoutConsent(const std::string& key) {
       continue;
     }
     std::string_view body = packet.body;
-    size_t hashed = static_cast<size_t>(static_cast<uint8_t>(body[4]) << 8 | static_cast<uint8_t>(body[5]));
+    size_t hashed =
+        static_cast<size_t>(static_cast<uint8_t>(body[4]) << 8 | static_cast<uint8_t>(body[5]));
     size_t start = 6 + hashed;
-    size_t unhashed = static_cast<size_t>(static_cast<uint8_t>(body[start]) << 8 | static_cast<uint8_t>(body[start + 1]));
-    std::string stripped = StrCat(body.substr(0, start), '\0', '\0', body.substr(start + 2 + unhashed));
+    size_t unhashed = static_cast<size_t>(static_cast<uint8_t>(body[start]) << 8 |
+                                          static_cast<uint8_t>(body[start + 1]));
+    std::string stripped =
+        StrCat(body.substr(0, start), '\0', '\0', body.substr(start + 2 + unhashed));
     EXPECT_GT(unhashed, 32u) << "gpg keeps it elsewhere now";
     out += StrCat('\xc2', '\xff', '\0', '\0', static_cast<char>(stripped.size() >> 8),
                   static_cast<char>(stripped.size() & 0xff), stripped);
@@ -247,7 +266,8 @@ TEST_F(Verifying, SubkeysMustHaveAgreedToBelongToTheKey) {
   std::string stripped = WithoutConsent(*Dearmor(gpg_.Export(key), "PUBLIC KEY BLOCK"));
   gpg_.Write("stripped", stripped);
   gpg_.Gpg("--enarmor stripped");
-  std::string armored = ReplaceAll(gpg_.Text("stripped.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
+  std::string armored =
+      ReplaceAll(gpg_.Text("stripped.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
   ExpectRefused(Verify({armored}, signature), Code::kPermission, "");
   EXPECT_FALSE(gpg_.GpgvAccepts(armored, signature, "data"));
 }
@@ -266,7 +286,8 @@ TEST_F(Verifying, KeysWithoutIdentityAreRefused) {
   }
   gpg_.Write("bare", bare);
   gpg_.Gpg("--enarmor bare");
-  std::string armored = ReplaceAll(gpg_.Text("bare.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
+  std::string armored =
+      ReplaceAll(gpg_.Text("bare.asc"), "PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK");
   ExpectRefused(Verify({armored}, signature), Code::kPermission, "");
 }
 
@@ -274,8 +295,8 @@ TEST_F(Verifying, OtherKindsOfSignaturesAreRefused) {
   std::string key = gpg_.MakeKey("Odd");
   std::string keys = gpg_.Export(key);
   gpg_.Write("text", "a line\n");
-  ExpectRefused(Verify({keys}, gpg_.Sign(key, "text", "", "--armor --textmode"), Today(), "text"), Code::kInvalid,
-                "not over binary data");
+  ExpectRefused(Verify({keys}, gpg_.Sign(key, "text", "", "--armor --textmode"), Today(), "text"),
+                Code::kInvalid, "not over binary data");
   gpg_.Gpg(StrCat("--armor --output - --clear-sign -u ", key, " data"));
   EXPECT_FALSE(Verify({keys}, StrCat("x\n", gpg_.Text("out").substr(0, 100))));
   gpg_.Gpg(StrCat("--no-armor --output - --sign -u ", key, " data"));

@@ -19,10 +19,12 @@ constexpr char kRoot[] = "root.d";
 constexpr char kPrefix[] = "prefix.d";
 constexpr char kSha1[] = "sha1.d";
 
-std::string TrustedKeys(const std::string& config_dir) { return StrCat(config_dir, "/trustedkeys"); }
+std::string TrustedKeys(const std::string& config_dir) {
+  return StrCat(config_dir, "/trustedkeys");
+}
 
-// The path elements of a name, each fit to be a directory's name. A name like "a/../../tmp" would lead out of the
-// keystore to a directory whose owner is anybody.
+// The path elements of a name, each fit to be a directory's name. A name like "a/../../tmp" would
+// lead out of the keystore to a directory whose owner is anybody.
 Result<std::vector<std::string>> Elements(std::string_view name) {
   std::vector<std::string> elements = Split(name, '/');
   for (const std::string& element : elements) {
@@ -35,7 +37,8 @@ Result<std::vector<std::string>> Elements(std::string_view name) {
   return elements;
 }
 
-// Takes in what one directory says; files in it only, sorted, since a directory has no order of its own.
+// Takes in what one directory says; files in it only, sorted, since a directory has no order of its
+// own.
 Status Collect(const std::string& directory, std::vector<TrustedKey>& keys) {
   auto entries = ListDirAt(AT_FDCWD, directory);
   if (!entries) {

@@ -21,9 +21,11 @@ Result<std::string> ReadLocation(const std::string& location, const TrustOptions
   }
   if (http && !options.allow_http) {
     return Err(Code::kPermission, "the key ", Quote(location),
-               " would come over plain http, where anybody can replace it: --insecure-allow-http allows that");
+               " would come over plain http, where anybody can replace it: --insecure-allow-http "
+               "allows that");
   }
-  if (!options.fetch) return Err(Code::kUnsupported, "keys cannot be fetched from URLs in this version");
+  if (!options.fetch)
+    return Err(Code::kUnsupported, "keys cannot be fetched from URLs in this version");
   KeyFetchOptions fetch{.allow_http = options.allow_http, .skip_tls_check = options.skip_tls_check};
   return TRY_CTX(options.fetch(location, fetch), "error downloading the key ", Quote(location));
 }
@@ -38,7 +40,8 @@ void Show(const KeyInfo& key, const std::string& location, const TrustDialog& di
     dialog.notice(StrCat("signatures of this key are refused as it stands: ", key.problem));
   }
   if (key.more_keys > 0) {
-    dialog.notice(StrCat(Quote(location), " holds more keys than this one; they will not be trusted"));
+    dialog.notice(
+        StrCat(Quote(location), " holds more keys than this one; they will not be trusted"));
   }
 }
 
@@ -58,7 +61,8 @@ Status TrustKey(const Keystore& keystore, const std::string& location, const Tru
   KeyInfo key = TRY_CTX(ReadKey(armored), "error reading the key ", Quote(location));
   Show(key, location, dialog);
 
-  const bool unreviewed = options.skip_review || (options.trust_https && HasScheme(location, "https://"));
+  const bool unreviewed =
+      options.skip_review || (options.trust_https && HasScheme(location, "https://"));
   if (!unreviewed) {
     if (!dialog.ask) {
       dialog.notice(
@@ -76,7 +80,8 @@ Status TrustKey(const Keystore& keystore, const std::string& location, const Tru
   }
   dialog.print(StrCat("Trusting ", Quote(location), " for prefix ", Quote(options.prefix),
                       unreviewed ? " without fingerprint review." : " after fingerprint review."));
-  std::string path = TRY_CTX(keystore.Add(options.prefix, key.fingerprint, armored), "error adding the key");
+  std::string path =
+      TRY_CTX(keystore.Add(options.prefix, key.fingerprint, armored), "error adding the key");
   if (options.prefix.empty()) {
     dialog.print(StrCat("Added root key at ", Quote(path)));
   } else {
@@ -98,13 +103,15 @@ Status TrustKeys(const Keystore& keystore, const std::vector<std::string>& locat
     if (!options.discover) {
       return Err(Code::kUnsupported, "keys cannot be discovered in this version: name one");
     }
-    KeyFetchOptions fetch{.allow_http = options.allow_http, .skip_tls_check = options.skip_tls_check};
+    KeyFetchOptions fetch{.allow_http = options.allow_http,
+                          .skip_tls_check = options.skip_tls_check};
     found = TRY_CTX(options.discover(options.prefix, fetch), "error discovering the keys of ",
                     Quote(options.prefix));
     // What a page on the network names is no file of this machine.
     for (const std::string& location : found) {
       if (!HasScheme(location, "https://") && !HasScheme(location, "http://")) {
-        return Err(Code::kInvalid, "the discovered key ", Quote(location), " is not a URL of http or https");
+        return Err(Code::kInvalid, "the discovered key ", Quote(location),
+                   " is not a URL of http or https");
       }
     }
   }

@@ -3,9 +3,9 @@
 
 #pragma once
 
-// Trusting keys: `rkt trust`, and the keys that come to light while an image is fetched by name. Getting bytes from a
-// server and finding out where a prefix publishes its keys are somebody else's work, handed in; so is talking
-// with the user.
+// Trusting keys: `rkt trust`, and the keys that come to light while an image is fetched by name.
+// Getting bytes from a server and finding out where a prefix publishes its keys are somebody else's
+// work, handed in; so is talking with the user.
 
 #include <functional>
 #include <string>
@@ -26,8 +26,8 @@ struct KeyFetchOptions {
 using FetchBytes =
     std::function<Result<std::string>(const std::string& url, const KeyFetchOptions& options)>;
 // The places where a prefix says that its keys are (ac-discovery-pubkeys).
-using DiscoverKeys = std::function<Result<std::vector<std::string>>(const std::string& prefix,
-                                                                   const KeyFetchOptions& options)>;
+using DiscoverKeys = std::function<Result<std::vector<std::string>>(
+    const std::string& prefix, const KeyFetchOptions& options)>;
 
 // What the user sees and says.
 struct TrustDialog {
@@ -35,14 +35,14 @@ struct TrustDialog {
   std::function<void(const std::string& line)> print;
   // Text for standard error, of the subsystem "pubkey".
   std::function<void(const std::string& text)> notice;
-  // Asks on the terminal and gives back the line that was typed; an error where no more comes. Empty where there is
-  // nobody to ask.
+  // Asks on the terminal and gives back the line that was typed; an error where no more comes.
+  // Empty where there is nobody to ask.
   std::function<Result<std::string>(const std::string& question)> ask;
 };
 
 struct TrustOptions {
-  std::string prefix;        // empty: root keys
-  bool allow_http = false;   // --insecure-allow-http, --insecure-options=pubkey
+  std::string prefix;       // empty: root keys
+  bool allow_http = false;  // --insecure-allow-http, --insecure-options=pubkey
   bool skip_tls_check = false;
   bool skip_review = false;  // --skip-fingerprint-review
   bool trust_https = false;  // --trust-keys-from-https: what came by https needs no review
@@ -50,9 +50,10 @@ struct TrustOptions {
   DiscoverKeys discover;     // empty: discovery is kUnsupported
 };
 
-// Adds the keys at these locations (paths, https and http URLs) to the local keystore; without locations, those that
-// discovery finds for the prefix. Each is shown and, unless the options say otherwise, asked for; a key that the user
-// declines is not an error. The first error ends it. Where nobody can be asked, the error follows hints.
+// Adds the keys at these locations (paths, https and http URLs) to the local keystore; without
+// locations, those that discovery finds for the prefix. Each is shown and, unless the options say
+// otherwise, asked for; a key that the user declines is not an error. The first error ends it.
+// Where nobody can be asked, the error follows hints.
 Status TrustKeys(const Keystore& keystore, const std::vector<std::string>& locations,
                  const TrustOptions& options, const TrustDialog& dialog);
 

@@ -18,8 +18,8 @@ namespace {
 
 constexpr size_t kMaxAnswer = 1u << 20;
 
-// The conversation with libexec/rkt/openpgp, whose main.cc describes it: requests of a line and bytes, answers of
-// lines, on one socket.
+// The conversation with libexec/rkt/openpgp, whose main.cc describes it: requests of a line and
+// bytes, answers of lines, on one socket.
 struct Conversation {
   Child child;
   Fd socket;
@@ -38,8 +38,8 @@ Status Send(int socket, std::string_view bytes) {
   return {};
 }
 
-// The next line without its newline, nothing at the end of the stream. Bytewise: answers are short, and nothing
-// behind the line may be taken from the socket.
+// The next line without its newline, nothing at the end of the stream. Bytewise: answers are short,
+// and nothing behind the line may be taken from the socket.
 Result<std::optional<std::string>> ReadLine(int socket) {
   std::string line;
   char c;
@@ -115,7 +115,8 @@ Result<std::string> FindOpenpgpProgram() {
     std::string path = directory + place;
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
-  return Err(Code::kNotFound, "cannot find libexec/rkt/openpgp, which verifies signatures, near ", directory);
+  return Err(Code::kNotFound, "cannot find libexec/rkt/openpgp, which verifies signatures, near ",
+             directory);
 }
 
 Result<Verification> Verification::Start(std::string_view signature) {
@@ -141,8 +142,9 @@ Result<Signer> Verification::Finish(const std::vector<TrustedKey>& keys) {
   data_.Close();
   for (const TrustedKey& key : keys) {
     std::string armored = TRY_CTX(ReadKeyFile(key.path), "error reading the keystore");
-    Status sent = Send(socket_.get(), StrCat("key ", key.fingerprint, key.sha1_allowed ? " sha1 " : " - ",
-                                             armored.size(), "\n"));
+    Status sent = Send(
+        socket_.get(),
+        StrCat("key ", key.fingerprint, key.sha1_allowed ? " sha1 " : " - ", armored.size(), "\n"));
     if (sent) sent = Send(socket_.get(), armored);
     // It answered already and has gone: the answer says more than the broken pipe.
     if (!sent) break;

@@ -22,6 +22,7 @@
 #include "stage1/common/capabilities_child.h"
 #include "stage1/common/identity_child.h"
 #include "stage1/common/seccomp_child.h"
+#include "stage1/native/clone_child.h"
 
 namespace rkt::native {
 
@@ -156,6 +157,9 @@ int MakeDev(int root, const MountStep& step) {
   for (const char* directory : {"net", "pts"}) {
     if (::mkdirat(dev, directory, 0755) != 0) return -1;
   }
+  if (step.tun && ::mknodat(dev, "net/tun", (bind ? S_IFREG : S_IFCHR) | 0666, bind ? 0 : ::makedev(10, 200)) != 0) {
+    return -1;
+  }
   if (::mkdirat(dev, "shm", 01777) != 0) return -1;
   for (const auto& link : kLinks) {
     if (::symlinkat(link[0], dev, link[1]) != 0) return -1;
@@ -163,16 +167,17 @@ int MakeDev(int root, const MountStep& step) {
   ::umask(022);
   if (::move_mount(dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH) != 0) return -1;
   if (!bind) return 0;
-  for (const Node& node : kNodes) {
-    char source[32] = "/dev/";
-    strcat(source, node.name);
+  auto bind_node = [&](const char* name) {
+    char source[32] = "dev/";
+    strcat(source, name);
     int mount = ::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (mount < 0 || SetAttributes(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) != 0 ||
-        ::move_mount(mount, "", dev, node.name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-      return -1;
-    }
+    return mount >= 0 && SetAttributes(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) == 0 &&
+           ::move_mount(mount, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+  };
+  for (const Node& node : kNodes) {
+    if (!bind_node(node.name)) return -1;
   }
-  return 0;
+  return step.tun && !bind_node("net/tun") ? -1 : 0;
 }
 
 // A copy of what lies at step.source, with the step's attributes. What an optional target that is not there has left
@@ -428,55 +433,13 @@ pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* f
   Child child = {&plan, failure};
   struct clone_args args = {};
   // Handlers that are not the default's (an ignored SIGPIPE of rkt's caller) would outlive execve.
-  args.flags = plan.clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  args.flags = plan.clone_flags | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
   args.exit_signal = SIGCHLD;
-  args.stack = reinterpret_cast<uintptr_t>(stack);
-  args.stack_size = sizeof stack;
   if (plan.cgroup_fd >= 0) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
   }
-#if defined(__x86_64__)
-  long pid = SYS_clone3;
-  register void (*entry)(void*) asm("r8") = function;
-  register void* argument asm("r9") = &child;
-  asm volatile(
-      "syscall\n\t"
-      "test %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "mov %%r9, %%rdi\n\t"
-      "call *%%r8\n\t"
-      "hlt\n"
-      "1:"
-      : "+a"(pid)
-      : "D"(&args), "S"(sizeof args), "r"(entry), "r"(argument)
-      : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-  register long number asm("x8") = SYS_clone3;
-  register long pid asm("x0") = reinterpret_cast<long>(&args);
-  register long size asm("x1") = sizeof args;
-  register void (*entry)(void*) asm("x9") = function;
-  register void* argument asm("x10") = &child;
-  asm volatile(
-      "svc #0\n\t"
-      "cbnz x0, 1f\n\t"
-      "mov x29, xzr\n\t"
-      "mov x0, x10\n\t"
-      "blr x9\n\t"
-      "brk #0\n"
-      "1:"
-      : "+r"(pid)
-      : "r"(number), "r"(size), "r"(entry), "r"(argument)
-      : "memory");
-#else
-#error "clone3 with a stack is written for x86_64 and aarch64"
-#endif
-  if (pid < 0) {
-    errno = static_cast<int>(-pid);
-    return -1;
-  }
-  return static_cast<pid_t>(pid);
+  return CloneWithStack(args, stack, sizeof stack, function, &child);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@
 
 namespace rkt::native {
 
-// One step of laying out the app's root. `target` is relative to the app's rootfs.
+// One step of laying out the app's root. `target` is relative to the app's rootfs; `source`, where it is a path, to the
+// pod's root, which is the working directory.
 struct MountStep {
   enum class Kind : uint8_t {
     kDirectory,   // make sure that there is a directory (mode); a symlink there is refused
@@ -37,6 +38,7 @@ struct MountStep {
   const char* const* options = nullptr;  // kFilesystem: key, value, key, value, ..., null
   uint64_t attributes = 0;      // MOUNT_ATTR_* set on the new mount
   bool recursive = false;       // attributes and copy take what is mounted below along
+  bool tun = false;             // kDev: with net/tun
   mode_t mode = 0755;
 };
 
@@ -64,7 +66,7 @@ struct AppFailure {
 };
 
 struct AppChildPlan {
-  const char* rootfs = nullptr;        // where the app's root is mounted or lies, a path of the pod's root
+  const char* rootfs = nullptr;        // where the app's root is mounted or lies, relative to the pod's root
   const MountStep* mounts = nullptr;
   size_t mount_count = 0;
   bool readonly_rootfs = false;

@@ -76,15 +76,12 @@ void AddDev(AppPlan& app, const RunOptions& options) {
   Filesystem(app, "tmpfs", "dev", MOUNT_ATTR_NOSUID | (filtered ? 0 : MOUNT_ATTR_NODEV),
              {"mode", "0755", "size", "65536k"});
   app.mounts.back().kind = MountStep::Kind::kDev;
-  Bind(app, "/dev/pts", "dev/pts", 0, false);
-  Bind(app, "/dev/shm", "dev/shm", 0, false);
-  if (options.tun_device) {
-    Add(app, MountStep::Kind::kFile, "dev/net/tun").mode = 0666;
-    Bind(app, "/dev/net/tun", "dev/net/tun", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
-  }
+  app.mounts.back().tun = options.tun_device;
+  Bind(app, "dev/pts", "dev/pts", 0, false);
+  Bind(app, "dev/shm", "dev/shm", 0, false);
   if (options.interactive) {
     Add(app, MountStep::Kind::kFile, "dev/console").mode = 0600;
-    Bind(app, "/dev/console", "dev/console", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
+    Bind(app, "dev/console", "dev/console", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);
   } else {
     MountStep& console = Add(app, MountStep::Kind::kSymlink, "dev/console");
     console.source = "/proc/self/fd/1";
@@ -117,24 +114,24 @@ void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount
       Add(app, MountStep::Kind::kReadOnly, path).optional = true;
     }
     constexpr uint64_t kHidden = MOUNT_ATTR_RDONLY | kNoExecution;
-    for (const char* path : kHiddenFiles) Bind(app, "/dev/hidden-file", path, kHidden, true);
+    for (const char* path : kHiddenFiles) Bind(app, "dev/hidden-file", path, kHidden, true);
     for (const char* path : kHiddenDirectories) {
       if (has_sys_mount && std::string_view(path).starts_with("sys/")) continue;
-      Bind(app, "/dev/hidden-directory", path, kHidden, true);
+      Bind(app, "dev/hidden-directory", path, kHidden, true);
     }
   }
   AddDev(app, options);
   Directory(app, "etc", 0755, true);
   Directory(app, "run", 0755, true);
   Directory(app, "tmp", 01777, true);
-  ProvideFile(app, "/dev/hostname", "etc/hostname");
+  ProvideFile(app, "dev/hostname", "etc/hostname");
   if (options.resolv_mode == "host" || options.resolv_mode == "stage0") {
-    ProvideFile(app, "/etc/rkt-resolv.conf", "etc/resolv.conf");
+    ProvideFile(app, "etc/rkt-resolv.conf", "etc/resolv.conf");
   }
   if (options.hosts_mode != "default") {
-    ProvideFile(app, "/etc/rkt-hosts", "etc/hosts");
+    ProvideFile(app, "etc/rkt-hosts", "etc/hosts");
   } else if (fallback_hosts) {
-    ProvideFile(app, "/dev/hosts", "etc/hosts");
+    ProvideFile(app, "dev/hosts", "etc/hosts");
   }
 }
 

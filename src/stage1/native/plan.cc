@@ -201,8 +201,7 @@ void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMoun
     const VolumePlan& volume = plan.volumes[mount.volume];
     MountStep step = {};
     step.kind = MountStep::Kind::kVolume;
-    app.strings.push_back(StrCat("/", volume.mount_path));
-    step.source = app.strings.back().c_str();
+    step.source = volume.mount_path.c_str();
     app.strings.push_back(mount.target.substr(1));
     step.target = app.strings.back().c_str();
     step.directory = volume.directory;
@@ -217,7 +216,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
                         const appc::RuntimeApp& runtime, const RunOptions& options) {
   AppPlan app;
   app.name = runtime.name;
-  app.rootfs = StrCat("/", pod::AppRootfs(runtime.name));
+  app.rootfs = pod::AppRootfs(runtime.name);
   app.readonly_rootfs = runtime.read_only_root_fs;
   std::optional<appc::ImageManifest> image;
   const appc::App* section = runtime.app ? &*runtime.app : nullptr;
@@ -229,7 +228,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
     section = &*image->app;
   }
   TRY(PlanConfinement(app, *section, options));
-  Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   TRY(PlanPrograms(app, *section, pod_dir, root.get()));
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section));
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {

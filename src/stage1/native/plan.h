@@ -48,7 +48,7 @@ struct ProgramPlan {
 
 struct AppPlan {
   std::string name;
-  std::string rootfs;                  // "/opt/stage2/NAME/rootfs"
+  std::string rootfs;                  // "opt/stage2/NAME/rootfs", in the pod's root
   ProgramPlan main;
   std::vector<ProgramPlan> pre_start;
   std::vector<ProgramPlan> post_stop;
@@ -80,7 +80,7 @@ struct PodPlan {
   // Pid 1 stays in the mount namespace of the process outside, which has a private one already: one namespace less to
   // copy and to take down. That process then has the pod's root, too.
   bool shares_mount_namespace = false;
-  std::vector<VolumePlan> volumes;
+  std::deque<VolumePlan> volumes;      // mount steps point into them
   std::vector<AppPlan> apps;
   std::vector<std::string> warnings;   // for standard error
 };

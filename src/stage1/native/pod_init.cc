@@ -4,16 +4,13 @@
 #include "stage1/native/pod_init.h"
 
 #include <fcntl.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/file.h"
 #include "base/mount.h"
@@ -23,16 +20,6 @@
 namespace rkt::native {
 
 namespace {
-
-Status BringLoopbackUp() {
-  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) return SysErr("socket");
-  struct ifreq request = {};
-  memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP;
-  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return SysErr("bringing the loopback interface up");
-  return {};
-}
 
 // S1, as a mount point: stage0 has mounted an overlay there, or it is a directory with a copy.
 Result<Fd> OpenStage1Root() {
@@ -63,6 +50,15 @@ Status AttachHostFile(int root, const char* source, const char* target) {
   return AttachMountAt(mount.get(), root, target);
 }
 
+// Whether an app's /dev has nodes bound from the pod's.
+bool BindsDevices(const PodPlan& plan) {
+  return std::any_of(plan.apps.begin(), plan.apps.end(), [](const AppPlan& app) {
+    return std::any_of(app.mounts.begin(), app.mounts.end(), [](const MountStep& step) {
+      return step.kind == MountStep::Kind::kDev && (step.attributes & MOUNT_ATTR_NODEV) != 0;
+    });
+  });
+}
+
 // The pod's own /dev: what the apps' are made of. Device nodes, terminals, shared memory, and small files that apps
 // get to see elsewhere; a tmpfs takes them faster than the overlay of the pod's root.
 Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
@@ -71,18 +67,15 @@ Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
     const char* name;
     unsigned major, minor;
   };
-  constexpr Node kNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
-                             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+  constexpr Node kNodes[] = {{"null", 1, 3},    {"zero", 1, 5}, {"full", 1, 7},      {"random", 1, 8},
+                             {"urandom", 1, 9}, {"tty", 5, 0},  {"net/tun", 10, 200}};
   ::umask(0);
-  for (const Node& node : kNodes) {
-    if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
-      return SysErr("mknod /dev/", node.name);
-    }
-  }
-  if (options.tun_device) {
+  if (BindsDevices(plan)) {
     TRY(MakeDirAt(dev.get(), "net", 0755));
-    if (::mknodat(dev.get(), "net/tun", S_IFCHR | 0666, ::makedev(10, 200)) != 0) {
-      return SysErr("mknod /dev/net/tun");
+    for (const Node& node : kNodes) {
+      if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
+        return SysErr("mknod /dev/", node.name);
+      }
     }
   }
   // What takes the place of the paths that apps may not see.
@@ -105,11 +98,10 @@ Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
 
 }  // namespace
 
-Status EnterPodRoot(const PodPlan& plan, const RunOptions& options) {
+Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
   if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
     return SysErr("setting the hostname to ", Quote(plan.hostname));
   }
-  if (!plan.host_network) TRY(BringLoopbackUp());
   // What is mounted from here on stays here.
   if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));
   Fd root = TRY(OpenStage1Root());
@@ -121,9 +113,13 @@ Status EnterPodRoot(const PodPlan& plan, const RunOptions& options) {
   }
   if (options.hosts_mode == "host") TRY(AttachHostFile(root.get(), "/etc/hosts", pod::kHosts));
   TRY_CTX(MakeDev(root.get(), plan, options), "making /dev of the pod");
-  if (::fchdir(root.get()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 ||
-      ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
-    return SysErr("entering the pod's root");
+  if (::fchdir(root.get()) != 0) return SysErr("entering the pod's root");
+  return {};
+}
+
+Status LeaveHost() {
+  if (::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
+    return SysErr("leaving the host's file systems");
   }
   return {};
 }

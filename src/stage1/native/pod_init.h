@@ -4,7 +4,7 @@
 #pragma once
 
 // The pod's first process, from the clone to the first app: namespaces are new and still hold what the host had; this
-// makes them the pod's own. Afterwards "/" is stage1's root (S1) and nothing of the host is mounted any more.
+// makes them the pod's own.
 
 #include "base/result.h"
 #include "stage1/native/options.h"
@@ -12,7 +12,12 @@
 
 namespace rkt::native {
 
-// Runs in pid 1 of the pod, whose working directory is POD: hostname, loopback, volumes, /dev, root directory.
-Status EnterPodRoot(const PodPlan& plan, const RunOptions& options);
+// Runs in pid 1 of the pod, whose working directory is POD: hostname, volumes, /dev. Afterwards the working directory
+// is stage1's root (S1).
+Status BuildPodRoot(const PodPlan& plan, const RunOptions& options);
+
+// Makes S1 the root directory and detaches everything of the host. Paths relative to the working directory mean the
+// same before and after, so that the apps, whose own roots are made from S1, need not wait for it.
+Status LeaveHost();
 
 }  // namespace rkt::native

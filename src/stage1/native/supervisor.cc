@@ -24,6 +24,7 @@
 #include "pod/paths.h"
 #include "stage1/common/environment.h"
 #include "stage1/common/program_lookup.h"
+#include "stage1/native/pod_init.h"
 
 namespace rkt::native {
 
@@ -58,7 +59,7 @@ Supervisor::Supervisor(PodPlan& plan, SupervisorFiles files, int stop_timeout_se
 void Supervisor::Complain(const std::string& text) { stderr_.Add(StrCat("stage1: ", text, "\n")); }
 
 Status Supervisor::OpenTerminal(AppState& app) {
-  master_ = TRY(Open("/dev/pts/ptmx", O_RDWR | O_NOCTTY));
+  master_ = TRY(Open("dev/pts/ptmx", O_RDWR | O_NOCTTY));
   int unlocked = 0;
   if (::ioctl(master_.get(), TIOCSPTLCK, &unlocked) != 0) return SysErr("unlocking the terminal");
   int peer = ::ioctl(master_.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -68,8 +69,8 @@ Status Supervisor::OpenTerminal(AppState& app) {
   if (::fchown(slave_.get(), identity.uid, 5) != 0) return SysErr("giving the terminal to the app");
   int number = 0;
   if (::ioctl(master_.get(), TIOCGPTN, &number) != 0) return SysErr("the terminal's number");
-  Fd console = TRY(Open("/dev/console", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
-  Fd mount = TRY(CloneMount(AT_FDCWD, StrCat("/dev/pts/", number), false));
+  Fd console = TRY(Open("dev/console", O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+  Fd mount = TRY(CloneMount(AT_FDCWD, StrCat("dev/pts/", number), false));
   TRY(AttachMount(mount.get(), console.get()));
   CopyWindowSize(0, master_.get());
   terminal_.MakeRaw();
@@ -79,7 +80,6 @@ Status Supervisor::OpenTerminal(AppState& app) {
 }
 
 Status Supervisor::PrepareStreams() {
-  null_ = TRY(Open("/dev/null", O_RDWR));
   for (AppState& app : apps_) {
     // On a terminal of its own the app's output goes out as it is; the log gets its lines all the same.
     bool raw = plan_.interactive;
@@ -130,10 +130,10 @@ void Supervisor::StartNext(AppState& app) {
   }
   // Done: the status is what the main program left, or what kept it from starting.
   // Readers take an empty file for none.
-  std::string path = StrCat("/", pod::AppStatusFile(app.plan->name));
+  std::string path = pod::AppStatusFile(app.plan->name);
   Status written = WriteFileAt(AT_FDCWD, path, StrCat(app.status, "\n"), 0644, true);
   if (!written) Complain(written.error().Text());
-  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("/rkt/pids/", app.plan->name));
+  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("rkt/pids/", app.plan->name));
   if (app.status != 0 && exit_code_ == 0) exit_code_ = app.status;
   if (app.status != 0 && !stopping_) BeginStop(SIGTERM);
 }
@@ -145,7 +145,7 @@ Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
     child.stdin_fd = child.stdout_fd = child.stderr_fd = slave_.get();
     child.controlling_terminal = true;
   } else {
-    child.stdin_fd = plan_.interactive ? 0 : null_.get();
+    child.stdin_fd = plan_.interactive ? 0 : files_.null.get();
     child.stdout_fd = app.out_write.get();
     child.stderr_fd = app.err_write.get();
   }
@@ -200,8 +200,8 @@ void Supervisor::WriteRunningFiles(const AppState& app) {
     Status written = WriteFileAt(AT_FDCWD, path, text, 0644, true);
     if (!written) Complain(written.error().Text());
   };
-  write(StrCat("/rkt/pids/", app.plan->name), StrCat(app.pid, "\n"));
-  write(StrCat("/", pod::AppEnvFile(app.plan->name)), stage1::EnvironmentFileText(app.plan->environment));
+  write(StrCat("rkt/pids/", app.plan->name), StrCat(app.pid, "\n"));
+  write(pod::AppEnvFile(app.plan->name), stage1::EnvironmentFileText(app.plan->environment));
   AnnounceReady();
 }
 
@@ -211,7 +211,7 @@ void Supervisor::AnnounceReady() {
     if (!app.executed) return;
   }
   ready_ = true;
-  if (::symlink("ready", StrCat("/", pod::kSupervisorStatus).c_str()) != 0) {
+  if (::symlink("ready", pod::kSupervisorStatus) != 0) {
     Complain(SysErr("announcing readiness").message());
   }
 }
@@ -376,11 +376,18 @@ int Supervisor::Run() {
     return 254;
   }
   for (AppState& app : apps_) StartNext(app);
+  // While the apps run already: nobody can look at this process's root without being its like.
+  if (Status left = LeaveHost(); !left) {
+    Complain(left.error().Text());
+    killed_ = true;
+    Finish();
+    return 254;
+  }
   all_started_ = true;
   for (const AppState& app : apps_) {
     if (app.pid > 0) WriteRunningFiles(app);
   }
-  Status written = WriteFileAt(AT_FDCWD, "/etc/machine-id", StrCat(ReplaceAll(plan_.uuid, "-", ""), "\n"), 0644, true);
+  Status written = WriteFileAt(AT_FDCWD, "etc/machine-id", StrCat(ReplaceAll(plan_.uuid, "-", ""), "\n"), 0644, true);
   if (!written) Complain(written.error().Text());
 
   std::vector<struct pollfd> polls;

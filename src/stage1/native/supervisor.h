@@ -21,6 +21,8 @@ namespace rkt::native {
 // What the process outside of the pod has opened for it.
 struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
+  Fd null;                             // /dev/null, of the host
+  Fd network;                          // a socket by which the pod's network namespace comes, or none
   std::vector<Fd> logs;                // POD/logs/APP, one per app
   cgroup::PodGroups* groups = nullptr;
 };
@@ -80,7 +82,6 @@ class Supervisor {
   TerminalModes terminal_{0};
   EscapeDetector escape_;
   Fd signals_;
-  Fd null_;
   Fd master_, slave_;              // --interactive on a terminal
   bool keyboard_open_ = false;
   std::string typed_;              // what the app's terminal has not taken yet

@@ -66,6 +66,12 @@ void AddRoutes(NetlinkBatch& batch, const EngineAttachment& attachment, int inde
   }
 }
 
+// The link-local address that the kernel would make, but usable at once: a kernel that still asks whether anybody else
+// has it does not look for neighbours either.
+void AddLinkLocal(NetlinkBatch& batch, int index, const MacAddress& mac) {
+  AddAddress(batch, {.index = index, .address = {LinkLocalFrom(mac), 64}, .may_exist = true});
+}
+
 VethPair Veth(const EngineAttachment& attachment, int netns, int master) {
   VethPair veth;
   veth.name = attachment.link;
@@ -85,7 +91,8 @@ Status MakePtp(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkS
   TRY(host.Run(create));
   int index = TRY(host.InterfaceIndex(attachment.link));
   NetlinkBatch outside;
-  SetLink(outside, index, attachment.link, {.no_ipv6 = !v6, .route_localnet = attachment.publishes});
+  SetLink(outside, index, attachment.link, {.route_localnet = attachment.publishes});
+  if (v6) AddLinkLocal(outside, index, MacFrom(StrCat(attachment.link, attachment.uuid)));
   for (const Lease& lease : attachment.leases) {
     AddAddress(outside, {.index = index, .address = Single(lease.gateway), .peer = lease.address});
   }
@@ -94,7 +101,8 @@ Status MakePtp(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkS
   std::string name = InterfaceName(attachment.number);
   index = TRY(pod.InterfaceIndex(name));
   NetlinkBatch inside;
-  SetLink(inside, index, name, {.no_ipv6 = !v6});
+  SetLink(inside, index, name, {});
+  if (v6) AddLinkLocal(inside, index, attachment.pod_mac);
   for (const Lease& lease : attachment.leases) {
     // Neighbours of the subnet are behind the host, not on the link.
     AddAddress(inside, {.index = index, .address = {lease.address, lease.subnet.length}, .prefix_route = false});
@@ -139,8 +147,9 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
   const EngineConfig& engine = Engine(attachment);
   auto bridge = GetLink(host, engine.bridge);
   if (!bridge && bridge.error().code() == Code::kNotFound) {
+    MacAddress mac = MacFrom(StrCat("bridge ", engine.bridge));
     NetlinkBatch create;
-    AddBridge(create, engine.bridge, MacFrom(StrCat("bridge ", engine.bridge)), engine.mtu, StrCat("rkt network ", attachment.config->name));
+    AddBridge(create, engine.bridge, mac, engine.mtu, StrCat("rkt network ", attachment.config->name));
     TRY(host.Run(create));
     bridge = GetLink(host, engine.bridge);
   }
@@ -150,7 +159,8 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
   }
   if (!link.up || attachment.publishes) {
     NetlinkBatch up;
-    SetLink(up, link.index, engine.bridge, {.route_localnet = attachment.publishes});
+    SetLink(up, link.index, engine.bridge, {.no_link_local = !link.up, .route_localnet = attachment.publishes});
+    if (!link.up && HasV6(attachment)) AddLinkLocal(up, link.index, link.mac);
     TRY(host.Run(up));
   }
   if (engine.is_gateway) TRY(SetGatewayAddress(attachment, host, link.index));
@@ -158,7 +168,6 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
 }
 
 Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod, int netns) {
-  bool v6 = HasV6(attachment);
   int bridge = TRY(MakeBridge(attachment, host));
   NetlinkBatch create;
   AddVeth(create, Veth(attachment, netns, bridge));
@@ -166,14 +175,15 @@ Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, N
   int index = TRY(host.InterfaceIndex(attachment.link));
   NetlinkBatch outside;
   // The port itself has no addresses of its own: those are the bridge's.
-  SetLink(outside, index, attachment.link, {.no_ipv6 = true});
+  SetLink(outside, index, attachment.link, {});
   if (Engine(attachment).hairpin || attachment.publishes) SetHairpin(outside, index, attachment.link);
   TRY(host.Run(outside));
 
   std::string name = InterfaceName(attachment.number);
   index = TRY(pod.InterfaceIndex(name));
   NetlinkBatch inside;
-  SetLink(inside, index, name, {.no_ipv6 = !v6, .announce = true});
+  SetLink(inside, index, name, {.announce = true});
+  if (HasV6(attachment)) AddLinkLocal(inside, index, attachment.pod_mac);
   for (const Lease& lease : attachment.leases) {
     AddAddress(inside, {.index = index, .address = {lease.address, lease.subnet.length}});
   }
@@ -200,7 +210,8 @@ Status MakeMacvlan(const EngineAttachment& attachment, NetlinkSocket& host, Netl
     AddAddress(inside, {.index = index, .address = {lease.address, lease.subnet.length}});
   }
   // The switch and the neighbours may know the address by another port.
-  SetLink(inside, index, macvlan.name, {.no_ipv6 = !HasV6(attachment), .announce = true});
+  SetLink(inside, index, macvlan.name, {.announce = true});
+  if (HasV6(attachment)) AddLinkLocal(inside, index, attachment.pod_mac);
   AddRoutes(inside, attachment, index);
   return pod.Run(inside);
 }

@@ -127,7 +127,7 @@ void SetLink(NetlinkBatch& batch, int index, const std::string& name, const Link
     batch.End(settings4);
     batch.End(inet);
   }
-  if (settings.no_ipv6) {
+  if (settings.no_link_local) {
     size_t inet6 = batch.Nest(AF_INET6);
     batch.PutU8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
     batch.End(inet6);
@@ -157,7 +157,8 @@ void AddAddress(NetlinkBatch& batch, const InterfaceAddress& address) {
   fixed.ifa_family = Family(local);
   fixed.ifa_prefixlen = static_cast<uint8_t>(address.peer ? address.peer->bits() : address.address.length);
   fixed.ifa_index = static_cast<uint32_t>(address.index);
-  fixed.ifa_scope = RT_SCOPE_UNIVERSE;
+  bool link_local = local.v6 && local.bytes[0] == 0xfe && (local.bytes[1] & 0xc0) == 0x80;
+  fixed.ifa_scope = link_local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   batch.Begin(RTM_NEWADDR, kCreate, fixed, StrCat("adding the address ", ToText(address.address)),
               address.may_exist ? EEXIST : 0);
   PutAddress(batch, IFA_LOCAL, local);

@@ -42,7 +42,7 @@ void AddMacvlan(NetlinkBatch& batch, const Macvlan& macvlan);
 
 struct LinkSettings {
   bool up = true;
-  bool no_ipv6 = false;         // no link-local address is made
+  bool no_link_local = true;    // the kernel makes no link-local address by itself
   bool route_localnet = false;  // packets from and to 127.0.0.0/8 may go over it
   bool announce = false;        // tells the neighbours its addresses when it comes up (arp_notify)
 };

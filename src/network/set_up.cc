@@ -199,7 +199,7 @@ class SetUp {
     if (out) {
       rules.link = out->name;
       NetlinkBatch batch;
-      SetLink(batch, out->index, out->name, {.up = false, .route_localnet = true});
+      SetLink(batch, out->index, out->name, {.up = false, .no_link_local = false, .route_localnet = true});
       TRY(host.Run(batch));
     }
     applied_.has_rules = true;

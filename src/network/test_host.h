@@ -56,7 +56,8 @@ class Namespace {
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::unshare(CLONE_NEWNET) != 0) ::_exit(1);
-      ::close(ready[1]);
+      // Locks of the pods among them.
+      ::syscall(SYS_close_range, 3, ~0u, 0);
       for (;;) ::pause();
     }
     ::close(ready[1]);
@@ -107,9 +108,9 @@ class TestHost {
   void AddOutside() {
     outside = std::make_unique<Namespace>();
     Sh(StrCat("ip link add up0 type veth peer name eth0 netns ", outside->pid(),
-               " && ip addr add 192.0.2.1/24 dev up0 && ip addr add 192.0.2.9/24 dev up0"
+               " && echo 0 >/proc/sys/net/ipv6/conf/up0/accept_dad && ip addr add 192.0.2.1/24 dev up0 && ip addr add 192.0.2.9/24 dev up0"
                " && ip addr add 2001:db8:ffff::1/64 dev up0 nodad && ip link set up0 up"));
-    outside->Sh("ip addr add 192.0.2.2/24 dev eth0 && ip addr add 2001:db8:ffff::2/64 dev eth0 nodad && ip link set eth0 up");
+    outside->Sh("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad && ip addr add 192.0.2.2/24 dev eth0 && ip addr add 2001:db8:ffff::2/64 dev eth0 nodad && ip link set eth0 up");
   }
 
   const std::string& root() const { return root_; }

@@ -22,6 +22,13 @@ namespace rkt::store {
 struct Store::State {
   std::string data_dir;
   Fd cas;
+  // The manifest read last: starting a pod asks for the same one several times. A key's manifest never changes.
+  struct ReadManifest {
+    std::string key;
+    std::string bytes;
+    std::optional<appc::ImageManifest> parsed;
+  };
+  ReadManifest last_manifest;
 
   // The index for reading. One that is damaged or gone is made anew first, where that is permitted.
   Result<IndexView> View() const;

@@ -288,12 +288,19 @@ Result<std::vector<ImageInfo>> Store::ListImages() const {
 
 Result<std::string> Store::ReadManifestBytes(const std::string& key) const {
   if (!IsKey(key)) return NoSuchImage(key);
-  return ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize);
+  State::ReadManifest& last = state_->last_manifest;
+  if (last.key != key) {
+    std::string bytes = TRY(ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize));
+    last = {key, std::move(bytes), std::nullopt};
+  }
+  return last.bytes;
 }
 
 Result<appc::ImageManifest> Store::ReadManifest(const std::string& key) const {
   std::string text = TRY(ReadManifestBytes(key));
-  return TRY_CTX(appc::ParseImageManifest(text), "manifest of image ", key);
+  State::ReadManifest& last = state_->last_manifest;
+  if (!last.parsed) last.parsed = TRY_CTX(appc::ParseImageManifest(text), "manifest of image ", key);
+  return *last.parsed;
 }
 
 // --- reading and removing

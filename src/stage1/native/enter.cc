@@ -67,10 +67,10 @@ int InnerPid(int pid) {
 // The app's main process as the host counts: the child of the pod's pid 1 that has the number which the supervisor
 // has written down. kNotFound where the app has ended.
 Result<int> FindAppProcess(int pod_pid, int pod_root, const std::string& app) {
-  Fd file = TRY(OpenInRoot(pod_root, StrCat("rkt/pids/", app), O_RDONLY | O_NONBLOCK));
+  Fd file = TRY(OpenInRoot(pod_root, StrCat("dev/pid-", app), O_RDONLY | O_NONBLOCK));
   std::string text = TRY(ReadFd(file.get(), 64));
   int inner = static_cast<int>(ParseInt(Trim(text)).value_or(0));
-  if (inner <= 1) return Err(Code::kCorrupt, "rkt/pids/", app, ": ", Quote(text), " is no process id");
+  if (inner <= 1) return Err(Code::kCorrupt, "dev/pid-", app, ": ", Quote(text), " is no process id");
   std::string children = TRY(ReadFile(StrCat("/proc/", pod_pid, "/task/", pod_pid, "/children"), 1 << 20));
   for (const std::string& word : Split(children, ' ')) {
     auto pid = ParseInt(word);
@@ -151,8 +151,6 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
   Fd app_process = TRY(PidFd(app_pid));
   Fd app_root = TRY(Open(StrCat("/proc/", app_pid, "/root"), O_PATH | O_DIRECTORY));
   std::vector<Fd> groups = TRY(OpenGroups(pod_dir.get(), app_pid));
-  Fd environment_file = TRY(OpenInRoot(pod_root.get(), pod::AppEnvFile(options.app), O_RDONLY | O_NONBLOCK));
-  app.environment = stage1::ParseEnvironmentFile(TRY(ReadFd(environment_file.get(), 4 << 20)));
   const char* term = ::getenv("TERM");
   app.environment.push_back(StrCat("TERM=", term != nullptr && *term != '\0' ? term : "vt100"));
 

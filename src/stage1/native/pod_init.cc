@@ -4,13 +4,17 @@
 #include "stage1/native/pod_init.h"
 
 #include <fcntl.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/file.h"
 #include "base/mount.h"
@@ -20,6 +24,16 @@
 namespace rkt::native {
 
 namespace {
+
+Status BringLoopbackUp() {
+  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return SysErr("socket");
+  struct ifreq request = {};
+  memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP;
+  if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return SysErr("bringing the loopback interface up");
+  return {};
+}
 
 // S1, as a mount point: stage0 has mounted an overlay there, or it is a directory with a copy.
 Result<Fd> OpenStage1Root() {
@@ -102,6 +116,7 @@ Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
   if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
     return SysErr("setting the hostname to ", Quote(plan.hostname));
   }
+  if (!plan.host_network) TRY(BringLoopbackUp());
   // What is mounted from here on stays here.
   if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));
   Fd root = TRY(OpenStage1Root());

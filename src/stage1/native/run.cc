@@ -6,23 +6,19 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/cgroup/groups.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "pod/paths.h"
-#include "stage1/native/clone_child.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
@@ -101,59 +97,16 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
   return groups;
 }
 
-// The namespace is made while pid 1 of the pod is busy with its mounts; it comes over a socket.
-Status SendNetwork(int socket, int netns) {
-  char byte = 0;
-  struct iovec data = {&byte, 1};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &netns, sizeof netns);
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) != 1) return SysErr("handing the network namespace on");
-  return {};
-}
-
-Status JoinNetwork(int socket) {
-  char byte = 0;
-  struct iovec data = {&byte, 1};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t n;
-  do {
-    n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
-  struct cmsghdr* header = n == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) ::_exit(254);  // rkt has failed, and has said why
-  int fd;
-  memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  Fd netns(fd);
-  if (::setns(netns.get(), CLONE_NEWNET) != 0) return SysErr("joining the pod's network namespace");
-  return {};
-}
-
 // Runs as pid 1 of the pod; never returns.
 [[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout) {
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "rkt-pod");
   Status built = BuildPodRoot(plan, options);
-  if (built && files.network) built = JoinNetwork(files.network.get());
   if (!built) {
     PrintError("stage1", built.error());
     ::_exit(254);
   }
-  files.network.Close();
   int status = Supervisor(plan, std::move(files), stop_timeout).Run();
   ::_exit(status);
 }
@@ -164,6 +117,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
   args.flags = CLONE_NEWPID | CLONE_NEWUTS;
   if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
   if (plan.private_ipc) args.flags |= CLONE_NEWIPC;
+  if (!plan.host_network) args.flags |= CLONE_NEWNET;
   args.exit_signal = SIGCHLD;
   if (files.groups->supervisor) {
     args.flags |= CLONE_INTO_CGROUP;
@@ -189,19 +143,10 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
   }
 }
 
-Status WritePids(int pod_dir, pid_t pod) {
-  TRY(WriteFileAtomicAt(pod_dir, pod::kPpidFile, StrCat(::getpid(), "\n"), 0644));
-  return WriteFileAtomicAt(pod_dir, pod::kPidFile, StrCat(pod, "\n"), 0644);
-}
-
 }  // namespace
 
 Result<int> RunCommand(const std::vector<std::string>& arguments) {
   RunOptions options = TRY(ParseRunOptions(arguments));
-  NetworkNamespaceMaker network;
-  if (!options.HostNetwork()) {
-    if (int err = network.Start()) return ErrnoError(err, "making a network namespace");
-  }
   options.tun_device = Exists("/dev/net/tun");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
@@ -228,24 +173,12 @@ Result<int> RunCommand(const std::vector<std::string>& arguments) {
   sigemptyset(&waited);
   for (int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&waited, signal);
 
-  Fd to_pod;
-  if (!options.HostNetwork()) {
-    int pair[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return SysErr("socketpair");
-    to_pod = Fd(pair[0]);
-    files.network = Fd(pair[1]);
-  }
   TerminalModes terminal(0);
   auto pod = ClonePod(plan, options, files, StopTimeout(manifest));
   int status = 254;
   Status written;
   if (pod) {
-    files.network.Close();
-    written = WritePids(pod_dir.get(), *pod);
-    if (written && to_pod) {
-      Fd netns(network.Take());
-      written = netns ? SendNetwork(to_pod.get(), netns.get()) : SysErr("making a network namespace");
-    }
+    written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
     if (!written) ::kill(*pod, SIGKILL);
     status = WaitForPod(*pod, waited);
     if (options.interactive) terminal.Restore();

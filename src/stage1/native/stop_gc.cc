@@ -21,13 +21,28 @@ namespace rkt::native {
 
 namespace {
 
-Result<Fd> OpenProcess(int pod_dir, const char* file) {
-  std::string text = TRY(ReadFileAt(pod_dir, file, 64));
-  auto pid = ParseInt(Trim(text));
-  if (!pid || *pid <= 1) return Err(Code::kCorrupt, file, ": ", Quote(text), " is no process id");
-  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(*pid), 0)));
-  if (!pidfd) return SysErr("process ", *pid);
+Result<Fd> OpenProcess(int pid) {
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return SysErr("process ", pid);
   return pidfd;
+}
+
+// The pod's pid 1, as the host counts.
+Result<int> ReadPid(int pod_dir) {
+  std::string text = TRY(ReadFileAt(pod_dir, pod::kPidFile, 64));
+  auto pid = ParseInt(Trim(text));
+  if (!pid || *pid <= 1) return Err(Code::kCorrupt, pod::kPidFile, ": ", Quote(text), " is no process id");
+  return static_cast<int>(*pid);
+}
+
+// The fourth field of /proc/PID/stat, behind the name in brackets.
+Result<int> ParentOf(int pid) {
+  std::string stat = TRY(ReadFile(StrCat("/proc/", pid, "/stat"), 4096));
+  size_t bracket = stat.rfind(')');
+  auto fields = Split(std::string_view(stat).substr(bracket == std::string::npos ? 0 : bracket + 1), ' ');
+  auto parent = fields.size() > 2 ? ParseInt(fields[2]) : std::nullopt;
+  if (!parent || *parent <= 1) return Err(Code::kNotFound, "the process that runs the pod is gone");
+  return static_cast<int>(*parent);
 }
 
 Status Send(const Fd& pidfd, int signal) {
@@ -42,8 +57,9 @@ Status Send(const Fd& pidfd, int signal) {
 Result<int> StopCommand(const std::vector<std::string>& arguments) {
   StopOptions options = TRY(ParseStopOptions(arguments));
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
-  Fd outside = TRY(OpenProcess(pod_dir.get(), pod::kPpidFile));
-  auto init = OpenProcess(pod_dir.get(), pod::kPidFile);
+  int pid = TRY(ReadPid(pod_dir.get()));
+  Fd init = TRY(OpenProcess(pid));
+  Fd outside = TRY(OpenProcess(TRY(ParentOf(pid))));
   // The lock lives as long as the pod: held after the processes were opened, they are the pod's and no successors of
   // the same number.
   Fd again = TRY(OpenAt(pod_dir.get(), ".", O_RDONLY | O_DIRECTORY));
@@ -54,7 +70,7 @@ Result<int> StopCommand(const std::vector<std::string>& arguments) {
     TRY(Send(outside, SIGTERM));
     return 0;
   }
-  if (init) TRY(Send(*init, SIGKILL));
+  TRY(Send(init, SIGKILL));
   TRY(Send(outside, SIGKILL));
   return 0;
 }

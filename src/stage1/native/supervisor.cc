@@ -22,7 +22,6 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
-#include "stage1/common/environment.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/native/pod_init.h"
 
@@ -133,7 +132,7 @@ void Supervisor::StartNext(AppState& app) {
   std::string path = pod::AppStatusFile(app.plan->name);
   Status written = WriteFileAt(AT_FDCWD, path, StrCat(app.status, "\n"), 0644, true);
   if (!written) Complain(written.error().Text());
-  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("rkt/pids/", app.plan->name));
+  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("dev/pid-", app.plan->name));
   if (app.status != 0 && exit_code_ == 0) exit_code_ = app.status;
   if (app.status != 0 && !stopping_) BeginStop(SIGTERM);
 }
@@ -200,8 +199,7 @@ void Supervisor::WriteRunningFiles(const AppState& app) {
     Status written = WriteFileAt(AT_FDCWD, path, text, 0644, true);
     if (!written) Complain(written.error().Text());
   };
-  write(StrCat("rkt/pids/", app.plan->name), StrCat(app.pid, "\n"));
-  write(pod::AppEnvFile(app.plan->name), stage1::EnvironmentFileText(app.plan->environment));
+  write(StrCat("dev/pid-", app.plan->name), StrCat(app.pid, "\n"));
   AnnounceReady();
 }
 

@@ -22,7 +22,6 @@ namespace rkt::native {
 struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
   Fd null;                             // /dev/null, of the host
-  Fd network;                          // a socket by which the pod's network namespace comes, or none
   std::vector<Fd> logs;                // POD/logs/APP, one per app
   cgroup::PodGroups* groups = nullptr;
 };

@@ -13,7 +13,13 @@
 
 namespace rkt::native {
 
-Result<int> RunCommand(const std::vector<std::string>& arguments);    // /init
+// /init. `command_line` is where the kernel keeps this process's arguments: pid 1 of the pod, whose command line every
+// app can read, clears it of the host's paths.
+struct CommandLine {
+  char* begin = nullptr;
+  char* end = nullptr;
+};
+Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line);
 Result<int> EnterCommand(const std::vector<std::string>& arguments);  // /enter
 Result<int> StopCommand(const std::vector<std::string>& arguments);   // /stop
 Result<int> GcCommand(const std::vector<std::string>& arguments);     // /gc

@@ -3,6 +3,7 @@
 
 // The native stage1's one program; the name it is called by says which entry point is meant.
 
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,8 @@ int main(int argc, char** argv) {
   using rkt::native::StopCommand;
   rkt::Result<int> status = rkt::Err(rkt::Code::kInvalid, "called by an unknown name ", rkt::Quote(name));
   if (name == "init") {
-    status = RunCommand(arguments);
+    char* last = argv[argc - 1];
+    status = RunCommand(arguments, {argv[0], last + strlen(last)});
   } else if (name == "enter") {
     status = EnterCommand(arguments);
   } else if (name == "stop") {

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/cgroup/groups.h"
 #include "base/file.h"
@@ -98,10 +99,13 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
 }
 
 // Runs as pid 1 of the pod; never returns.
-[[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout) {
+[[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout,
+                          CommandLine command_line) {
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "rkt-pod");
+  memset(command_line.begin, 0, static_cast<size_t>(command_line.end - command_line.begin));
+  strncpy(command_line.begin, "rkt-pod", static_cast<size_t>(command_line.end - command_line.begin));
   Status built = BuildPodRoot(plan, options);
   if (!built) {
     PrintError("stage1", built.error());
@@ -112,7 +116,8 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
 }
 
 // Clones pid 1 of the pod into its namespaces.
-Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles& files, int stop_timeout) {
+Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles& files, int stop_timeout,
+                       CommandLine command_line) {
   struct clone_args args = {};
   args.flags = CLONE_NEWPID | CLONE_NEWUTS;
   if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
@@ -124,7 +129,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
     args.cgroup = static_cast<uint64_t>(files.groups->supervisor.get());
   }
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout);
+  if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout, command_line);
   if (pid < 0) return SysErr("cloning the pod's namespaces");
   return static_cast<pid_t>(pid);
 }
@@ -145,7 +150,7 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
 
 }  // namespace
 
-Result<int> RunCommand(const std::vector<std::string>& arguments) {
+Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line) {
   RunOptions options = TRY(ParseRunOptions(arguments));
   options.tun_device = Exists("/dev/net/tun");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
@@ -174,7 +179,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments) {
   for (int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&waited, signal);
 
   TerminalModes terminal(0);
-  auto pod = ClonePod(plan, options, files, StopTimeout(manifest));
+  auto pod = ClonePod(plan, options, files, StopTimeout(manifest), command_line);
   int status = 254;
   Status written;
   if (pod) {

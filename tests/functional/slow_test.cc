@@ -66,7 +66,9 @@ class SlowDebian : public PodTest {
     Output unpacked = RunProgram(
         {"tar", "-C", root + "/rootfs", "--numeric-owner", "-xpf", DebianRoot()}, {.timeout = 300});
     ASSERT_EQ(unpacked.code, 0) << unpacked.All();
-    WriteFile(root + "/rootfs/etc/nginx/sites-enabled/default",
+    // Not through the links that lie there: they are absolute, and we are outside.
+    RemoveAll(root + "/rootfs/etc/nginx/sites-enabled/default");
+    WriteFile(root + "/rootfs/etc/nginx/conf.d/judge.conf",
               "server { listen 127.0.0.1:" + std::to_string(kPort) + "; root /srv; }\n");
     WriteFile(root + "/rootfs/srv/index.html", "served from a pod\n");
     ImageSpec spec;

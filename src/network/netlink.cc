@@ -144,7 +144,43 @@ Result<NetlinkSocket> NetlinkSocket::Open(int protocol) {
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   // Dumps that list by filters only, and answers that are refused rather than guessed at (Linux 4.20).
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-  return NetlinkSocket(std::move(fd));
+  return NetlinkSocket(std::move(fd), protocol);
+}
+
+namespace {
+
+// Lets the kernel close a descriptor by and by: it is sent, in a message that nobody will read, over a pair of sockets
+// that travel in the same message. Such a circle is found and freed by a worker of the kernel.
+//
+// Closing a netfilter socket waits until everything deleted before, by anybody of the namespace, has been freed, which
+// takes an RCU grace period: 10 ms and more (seen with Linux 6.18) between the end of an app and that of rkt. Where a
+// kernel frees circles at once, this is a close like any other.
+void CloseLater(Fd fd) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0) return;
+  Fd first(pair[0]), second(pair[1]);
+  int fds[3] = {fd.get(), first.get(), second.get()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)] = {};
+  char byte = 0;
+  iovec data = {&byte, 1};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fds);
+  std::memcpy(CMSG_DATA(header), fds, sizeof fds);
+  // Where it fails, the descriptors are simply closed.
+  (void)::sendmsg(first.get(), &message, 0);
+}
+
+}  // namespace
+
+NetlinkSocket::~NetlinkSocket() {
+  if (fd_ && protocol_ == NETLINK_NETFILTER) CloseLater(std::move(fd_));
 }
 
 Status NetlinkSocket::Send(const std::string& bytes) {

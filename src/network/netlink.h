@@ -77,6 +77,10 @@ const NetlinkAttribute* FindAttribute(const std::vector<NetlinkAttribute>& attri
 class NetlinkSocket {
  public:
   static Result<NetlinkSocket> Open(int protocol);
+  NetlinkSocket(NetlinkSocket&&) noexcept = default;
+  NetlinkSocket& operator=(NetlinkSocket&&) noexcept = default;
+  // Does not wait for the kernel to let go of what was deleted (see the source).
+  ~NetlinkSocket();
 
   // Sends all messages and takes the answers. The error is that of the first message that failed and was not
   // tolerated: its `what`, the errno, and the kernel's own words where it has some. Messages behind a failed one have
@@ -92,9 +96,10 @@ class NetlinkSocket {
   int fd() const { return fd_.get(); }
 
  private:
-  explicit NetlinkSocket(Fd fd) : fd_(std::move(fd)) {}
+  NetlinkSocket(Fd fd, int protocol) : fd_(std::move(fd)), protocol_(protocol) {}
   Status Send(const std::string& bytes);
   Fd fd_;
+  int protocol_;
   uint32_t sequence_ = 1;
 };
 

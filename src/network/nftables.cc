@@ -157,6 +157,15 @@ Rule& Rule::DestinationType(uint32_t reg) {
   return *this;
 }
 
+Rule& Rule::SourceRoute(uint32_t reg) {
+  Expression(expressions_, "fib", [&] {
+    expressions_.PutBe32(NFTA_FIB_DREG, Register(reg));
+    expressions_.PutBe32(NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
+    expressions_.PutBe32(NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
+  });
+  return *this;
+}
+
 Rule& Rule::Mask(uint32_t reg, const void* mask, size_t size) {
   Expression(expressions_, "bitwise", [&] {
     expressions_.PutBe32(NFTA_BITWISE_SREG, Register(reg));
@@ -231,23 +240,25 @@ Rule& Rule::DestinationIp(bool v6, uint32_t reg) {
   return Payload(NFT_PAYLOAD_NETWORK_HEADER, v6 ? 24 : 16, v6 ? 16 : 4, reg);
 }
 
-Rule& Rule::AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg) {
+Rule& Rule::AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg, uint32_t operation) {
   const Address& address = prefix.address;
-  if (address.v6) {
-    Ipv6();
-  } else {
-    Ipv4();
-  }
   Payload(NFT_PAYLOAD_NETWORK_HEADER, address.v6 ? offset6 : offset4, static_cast<uint32_t>(address.size()), reg);
   if (prefix.length < address.bits()) {
     Prefix ones = prefix;
     ones.address.bytes.fill(0xff);
     Mask(reg, ones.Masked().address.data(), address.size());
   }
-  return Equal(reg, prefix.Masked().address.data(), address.size());
+  return Compare(reg, operation, prefix.Masked().address.data(), address.size());
 }
-Rule& Rule::SourcePrefix(const Prefix& prefix, uint32_t reg) { return AddressPrefix(prefix, 12, 8, reg); }
-Rule& Rule::DestinationPrefix(const Prefix& prefix, uint32_t reg) { return AddressPrefix(prefix, 16, 24, reg); }
+Rule& Rule::SourcePrefix(const Prefix& prefix, uint32_t reg) {
+  (prefix.address.v6 ? Ipv6() : Ipv4()).AddressPrefix(prefix, 12, 8, reg, NFT_CMP_EQ);
+  return *this;
+}
+Rule& Rule::DestinationPrefix(const Prefix& prefix, uint32_t reg) {
+  (prefix.address.v6 ? Ipv6() : Ipv4()).AddressPrefix(prefix, 16, 24, reg, NFT_CMP_EQ);
+  return *this;
+}
+Rule& Rule::NotToPrefix(const Prefix& prefix, uint32_t reg) { return AddressPrefix(prefix, 16, 24, reg, NFT_CMP_NEQ); }
 
 void Transaction::Begin(uint16_t message, uint16_t flags, const std::string& what) {
   // One message asks for an answer, which comes after the commit; the others answer where they fail.
@@ -301,6 +312,12 @@ void Transaction::DeleteChain(const std::string& name) {
   Begin(NFT_MSG_DELCHAIN, 0, StrCat("deleting the chain ", name));
   batch_.PutText(NFTA_CHAIN_TABLE, table_);
   batch_.PutText(NFTA_CHAIN_NAME, name);
+}
+
+void Transaction::FlushChain(const std::string& name) {
+  Begin(NFT_MSG_DELRULE, 0, StrCat("flushing the chain ", name));
+  batch_.PutText(NFTA_RULE_TABLE, table_);
+  batch_.PutText(NFTA_RULE_CHAIN, name);
 }
 
 void Transaction::AddRule(const std::string& chain, const Rule& rule) {

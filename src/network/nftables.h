@@ -67,6 +67,8 @@ class Rule {
   Rule& Ct(uint32_t key, uint32_t reg);
   // The type of the destination address as the routing table has it (RTN_LOCAL ...).
   Rule& DestinationType(uint32_t reg);
+  // The interface that packets to the source address would leave by, if that is the one it came from; else 0.
+  Rule& SourceRoute(uint32_t reg);
   Rule& Mask(uint32_t reg, const void* mask, size_t size);
   Rule& Equal(uint32_t reg, const void* data, size_t size);
   Rule& NotEqual(uint32_t reg, const void* data, size_t size);
@@ -83,6 +85,7 @@ class Rule {
   Rule& Ipv6();
   Rule& SourcePrefix(const Prefix& prefix, uint32_t reg = 0);
   Rule& DestinationPrefix(const Prefix& prefix, uint32_t reg = 0);
+  Rule& NotToPrefix(const Prefix& prefix, uint32_t reg = 0);  // destination; of the family that was matched before
   Rule& SourceIp(bool v6, uint32_t reg);
   Rule& DestinationIp(bool v6, uint32_t reg);
 
@@ -90,7 +93,7 @@ class Rule {
   friend class Transaction;
   Rule& Compare(uint32_t reg, uint32_t operation, const void* data, size_t size);
   Rule& Lookup(const std::string& set, uint32_t reg, std::optional<uint32_t> to);
-  Rule& AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg);
+  Rule& AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg, uint32_t operation);
   NetlinkBatch expressions_;  // attributes only
 };
 
@@ -105,6 +108,8 @@ class Transaction {
   // Fails with EEXIST where it is there.
   void AddChain(const std::string& name, const std::optional<BaseChain>& base = std::nullopt);
   void DeleteChain(const std::string& name);
+  // Deletes all its rules.
+  void FlushChain(const std::string& name);
   void AddRule(const std::string& chain, const Rule& rule);
   // `exclusive`: EEXIST where the key is there already, even with the same value.
   void AddElement(const Element& element, bool exclusive, const std::string& what);

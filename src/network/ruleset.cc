@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -36,83 +37,66 @@ constexpr uint32_t Types(std::initializer_list<uint32_t> types) {
   return all;
 }
 
-constexpr const char* kInetSets[] = {"links",  "checked", "senders4", "senders6", "masq4", "masq6", "published4", "published6",
-                                     "ports4", "ports6",  "any4",     "any6",     "closed4", "closed6"};
-constexpr const char* kBridgeSets[] = {"ports", "frames4", "frames6"};
+constexpr const char* kInetSets[] = {"bridges", "ports4", "ports6", "any4", "any6", "closed4", "closed6", "open4", "open6"};
+constexpr const char* kBridgeSets[] = {"frames4", "frames6"};
+constexpr char kNetworkChain[] = "network-";
 
 // ICMPv6 types that would steer a neighbour.
 constexpr uint8_t kRouterAdvertisement = 134, kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136, kRedirect = 137;
 
 std::string Of(const char* set, bool v6) { return StrCat(set, v6 ? "6" : "4"); }
 
-// The last part of the names of a network's chains.
-std::string ChainSuffix(const NetworkRules& network) {
-  std::string parameters = network.hide_clients ? "hide" : "";
+std::string ChainOf(const NetworkRules& network) {
+  std::string parameters = StrCat(network.masquerade ? "masquerade" : "", network.hide_clients ? " hide" : "");
   for (const Prefix& subnet : network.subnets) parameters += StrCat(" ", ToText(subnet));
-  return StrCat(network.network, "-", std::string_view(Sha512Hex(parameters)).substr(0, 8));
+  return StrCat(kNetworkChain, network.network, "-", std::string_view(Sha512Hex(parameters)).substr(0, 8));
 }
-std::string MasqueradeChain(const NetworkRules& network) { return StrCat("masquerade-", ChainSuffix(network)); }
-std::string PublishedChain(const NetworkRules& network) { return StrCat("published-", ChainSuffix(network)); }
+
+// The host's end of a pod: its name's beginning is enough.
+Rule& FromPod(Rule& rule) { return rule.Meta(NFT_META_IIFNAME, 0).Equal(0, kLinkPrefix, sizeof kLinkPrefix - 1); }
+Rule& FromBridge(Rule& rule) { return rule.Meta(NFT_META_IIFNAME, 0).In("bridges", 0); }
+
+Rule& IcmpType(Rule& rule, uint8_t type) {
+  uint8_t icmp6 = IPPROTO_ICMPV6;
+  return rule.Meta(NFT_META_L4PROTO, 0)
+      .Equal(0, &icmp6, 1)
+      .Payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0)
+      .Equal(0, &type, 1);
+}
 
 void AddSets(Transaction& inet) {
-  inet.AddSet({"links", kName, 16});
-  inet.AddSet({"checked", kName, 16});
+  inet.AddSet({"bridges", kName, 16});
   for (bool v6 : {false, true}) {
     uint32_t ip = v6 ? kIp6 : kIp4;
     uint32_t size = v6 ? 16 : 4;
-    inet.AddSet({Of("senders", v6), Types({kName, ip}), 16 + size});
-    inet.AddSet({.name = Of("masq", v6), .key_type = ip, .key_length = size, .verdicts = true});
-    inet.AddSet({.name = Of("published", v6), .key_type = ip, .key_length = size, .verdicts = true});
     inet.AddSet({Of("ports", v6), Types({ip, kProtocol, kPort}), size + 8, Types({ip, kPort}), size + 4});
     inet.AddSet({Of("any", v6), Types({kProtocol, kPort}), 8, Types({ip, kPort}), size + 4});
     inet.AddSet({Of("closed", v6), ip, size});
+    inet.AddSet({Of("open", v6), ip, size});
   }
 }
 
 // What a pod may send, at the earliest hook, before connections are looked up: replies that the host's own services on
 // loopback wait for are still addressed to the host here.
 void AddSenderChecks(Transaction& inet) {
-  inet.AddChain("check-sender");
-  for (bool v6 : {false, true}) {
-    Rule known;
-    (v6 ? known.Ipv6() : known.Ipv4())
-        .Meta(NFT_META_IIFNAME, 0)
-        .SourceIp(v6, 4)
-        .In(Of("senders", v6), 0)
-        .Verdict(NFT_RETURN);
-    inet.AddRule("check-sender", known);
-  }
-  // Finding each other on the link; the answers concern that link alone.
-  for (uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
-    uint8_t icmp6 = IPPROTO_ICMPV6;
-    inet.AddRule("check-sender", Rule()
-                                     .Ipv6()
-                                     .Meta(NFT_META_L4PROTO, 0)
-                                     .Equal(0, &icmp6, 1)
-                                     .Payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0)
-                                     .Equal(0, &type, 1)
-                                     .Verdict(NFT_RETURN));
-  }
-  inet.AddRule("check-sender", Rule().Verdict(NF_DROP));
-
   inet.AddChain("from-pods", BaseChain{"filter", NF_INET_PRE_ROUTING, -300});
-  inet.AddRule("from-pods", Rule()
-                                .Meta(NFT_META_IIFNAME, 0)
-                                .In("links", 0)
-                                .DestinationPrefix(*ParsePrefix("127.0.0.0/8"))
-                                .Verdict(NF_DROP));
-  uint8_t icmp6 = IPPROTO_ICMPV6;
-  for (uint8_t type : {kRouterAdvertisement, kRedirect}) {
-    inet.AddRule("from-pods", Rule()
-                                  .Meta(NFT_META_IIFNAME, 0)
-                                  .In("links", 0)
-                                  .Meta(NFT_META_L4PROTO, 0)
-                                  .Equal(0, &icmp6, 1)
-                                  .Payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0)
-                                  .Equal(0, &type, 1)
-                                  .Verdict(NF_DROP));
+  for (auto from : {FromPod, FromBridge}) {
+    Rule loopback;
+    inet.AddRule("from-pods", from(loopback).DestinationPrefix(*ParsePrefix("127.0.0.0/8")).Verdict(NF_DROP));
+    for (uint8_t type : {kRouterAdvertisement, kRedirect}) {
+      Rule steering;
+      inet.AddRule("from-pods", IcmpType(from(steering).Ipv6(), type).Verdict(NF_DROP));
+    }
   }
-  inet.AddRule("from-pods", Rule().Meta(NFT_META_IIFNAME, 0).In("checked", 0).Verdict(NFT_JUMP, "check-sender"));
+  // Finding each other on the link may come from no address, and concerns that link alone.
+  for (uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
+    Rule neighbours;
+    inet.AddRule("from-pods", IcmpType(FromPod(neighbours).Ipv6(), type).Verdict(NF_ACCEPT));
+  }
+  // Only the pod's own addresses have a route to that interface.
+  uint32_t none = 0;
+  Rule foreign;
+  inet.AddRule("from-pods", FromPod(foreign).SourceRoute(0).Equal(0, &none, sizeof none).Verdict(NF_DROP));
 }
 
 void AddPortChains(Transaction& inet) {
@@ -154,18 +138,6 @@ Rule& IsPublished(Rule& rule) {
   return rule.Ct(NFT_CT_STATUS, 0).Mask(0, &dnat, sizeof dnat).NotEqual(0, &zero, sizeof zero);
 }
 
-void AddLeavingChain(Transaction& inet) {
-  inet.AddChain("leaving", BaseChain{"nat", NF_INET_POST_ROUTING, 100});
-  for (bool v6 : {false, true}) {
-    Rule published;
-    IsPublished(v6 ? published.Ipv6() : published.Ipv4()).DestinationIp(v6, 0).VerdictMap(Of("published", v6), 0);
-    inet.AddRule("leaving", published);
-    Rule masquerade;
-    (v6 ? masquerade.Ipv6() : masquerade.Ipv4()).SourceIp(v6, 0).VerdictMap(Of("masq", v6), 0);
-    inet.AddRule("leaving", masquerade);
-  }
-}
-
 void AddForwardChains(Transaction& inet) {
   inet.AddChain("to-closed");
   uint32_t known = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED), zero = 0;
@@ -174,16 +146,26 @@ void AddForwardChains(Transaction& inet) {
                                 .Mask(0, &known, sizeof known)
                                 .NotEqual(0, &zero, sizeof zero)
                                 .Verdict(NF_ACCEPT));
-  Rule published;
+  Rule published, from_pod, from_bridge;
   inet.AddRule("to-closed", IsPublished(published).Verdict(NF_ACCEPT));
-  inet.AddRule("to-closed", Rule().Meta(NFT_META_IIFNAME, 0).In("links", 0).Verdict(NF_ACCEPT));
+  inet.AddRule("to-closed", FromPod(from_pod).Verdict(NF_ACCEPT));
+  inet.AddRule("to-closed", FromBridge(from_bridge).Verdict(NF_ACCEPT));
   inet.AddRule("to-closed", Rule().Verdict(NF_DROP));
   inet.AddChain("forward", BaseChain{"filter", NF_INET_FORWARD, 0});
-  for (bool v6 : {false, true}) {
-    Rule closed;
-    (v6 ? closed.Ipv6() : closed.Ipv4()).DestinationIp(v6, 0).In(Of("closed", v6), 0).Verdict(NFT_JUMP, "to-closed");
-    inet.AddRule("forward", closed);
+  for (auto [set, verdict] : {std::pair("open", NF_ACCEPT), {"closed", NFT_JUMP}}) {
+    for (bool v6 : {false, true}) {
+      Rule rule;
+      (v6 ? rule.Ipv6() : rule.Ipv4())
+          .DestinationIp(v6, 0)
+          .In(Of(set, v6), 0)
+          .Verdict(verdict, verdict == NFT_JUMP ? "to-closed" : "");
+      inet.AddRule("forward", rule);
+    }
   }
+  inet.AddRule("forward", Rule()
+                              .Meta(NFT_META_OIFNAME, 0)
+                              .Equal(0, kLinkPrefix, sizeof kLinkPrefix - 1)
+                              .Verdict(NFT_JUMP, "to-closed"));
 }
 
 void AddInetTable(Transaction& inet) {
@@ -191,7 +173,6 @@ void AddInetTable(Transaction& inet) {
   AddSets(inet);
   AddSenderChecks(inet);
   AddPortChains(inet);
-  AddLeavingChain(inet);
   AddForwardChains(inet);
 }
 
@@ -203,7 +184,6 @@ Rule& EtherType(Rule& rule, uint16_t type) {
 // Frames of the bridges' ports: nothing but IP and ARP, and only with the pod's own addresses in them.
 void AddBridgeTable(Transaction& bridge) {
   bridge.AddTable();
-  bridge.AddSet({"ports", kName, 16});
   bridge.AddSet({"frames4", Types({kName, kEther, kIp4}), 28});
   bridge.AddSet({"frames6", Types({kName, kEther, kIp6}), 40});
   bridge.AddChain("check-frame");
@@ -220,14 +200,7 @@ void AddBridgeTable(Transaction& bridge) {
                                     .Payload(NFT_PAYLOAD_NETWORK_HEADER, 14, 4, 6)
                                     .In("frames4", 0)
                                     .Verdict(NFT_RETURN));
-  uint8_t icmp6 = IPPROTO_ICMPV6;
-  auto icmp_type = [&](Rule& rule, uint8_t type) -> Rule& {
-    return EtherType(rule, ETH_P_IPV6)
-        .Meta(NFT_META_L4PROTO, 0)
-        .Equal(0, &icmp6, 1)
-        .Payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0)
-        .Equal(0, &type, 1);
-  };
+  auto icmp_type = [&](Rule& rule, uint8_t type) -> Rule& { return IcmpType(EtherType(rule, ETH_P_IPV6), type); };
   for (uint8_t type : {kRouterAdvertisement, kRedirect}) {
     Rule steering;
     bridge.AddRule("check-frame", icmp_type(steering, type).Verdict(NF_DROP));
@@ -253,31 +226,29 @@ void AddBridgeTable(Transaction& bridge) {
   bridge.AddRule("check-frame", Rule().Verdict(NF_DROP));
   // NF_BR_PRE_ROUTING; in front of the bridge's own conntrack and filters.
   bridge.AddChain("from-pods", BaseChain{"filter", 0, -300});
-  bridge.AddRule("from-pods", Rule().Meta(NFT_META_IIFNAME, 0).In("ports", 0).Verdict(NFT_JUMP, "check-frame"));
+  Rule from;
+  bridge.AddRule("from-pods", FromPod(from).Verdict(NFT_JUMP, "check-frame"));
 }
 
-void AddNetworkChains(Transaction& inet, const NetworkRules& network, bool masquerade, bool published) {
-  if (masquerade) {
-    std::string chain = MasqueradeChain(network);
-    inet.AddChain(chain);
-    for (const Prefix& subnet : network.subnets) {
-      inet.AddRule(chain, Rule().DestinationPrefix(subnet).Verdict(NFT_RETURN));
-    }
-    for (const char* multicast : {"224.0.0.0/4", "ff00::/8"}) {
-      inet.AddRule(chain, Rule().DestinationPrefix(*ParsePrefix(multicast)).Verdict(NFT_RETURN));
-    }
-    inet.AddRule(chain, Rule().Masquerade());
-  }
-  if (published) {
-    // The pod itself and its neighbours would get answers past the host, and 127.0.0.1 is another host to the pod.
-    std::string chain = PublishedChain(network);
-    inet.AddChain(chain);
+void AddNetworkChain(Transaction& inet, const NetworkRules& network) {
+  std::string chain = ChainOf(network);
+  inet.AddChain(chain, BaseChain{"nat", NF_INET_POST_ROUTING, 100});
+  for (const Prefix& subnet : network.subnets) {
+    auto published = [&] {
+      Rule rule;
+      IsPublished(rule).DestinationPrefix(subnet);
+      return rule;
+    };
+    // A neighbour or the pod itself would get answers past the host, and 127.0.0.1 is another host to the pod.
     if (network.hide_clients) {
-      inet.AddRule(chain, Rule().Masquerade());
-      return;
+      inet.AddRule(chain, published().Masquerade());
+    } else {
+      inet.AddRule(chain, published().SourcePrefix(subnet).Masquerade());
+      if (!subnet.address.v6) inet.AddRule(chain, published().SourcePrefix(*ParsePrefix("127.0.0.0/8")).Masquerade());
     }
-    for (const Prefix& subnet : network.subnets) inet.AddRule(chain, Rule().SourcePrefix(subnet).Masquerade());
-    inet.AddRule(chain, Rule().SourcePrefix(*ParsePrefix("127.0.0.0/8")).Masquerade());
+    if (!network.masquerade) continue;
+    Prefix multicast = *ParsePrefix(subnet.address.v6 ? "ff00::/8" : "224.0.0.0/4");
+    inet.AddRule(chain, Rule().SourcePrefix(subnet).NotToPrefix(subnet).NotToPrefix(multicast).Masquerade());
   }
 }
 
@@ -292,9 +263,8 @@ Status AddMissing(NetlinkSocket& socket, const PodRules& rules) {
     bool needs_bridge = false;
     for (const NetworkRules& network : rules.networks) {
       needs_bridge |= !network.bridge_port.empty();
-      bool masquerade = network.masquerade && !has(MasqueradeChain(network)) && added.insert(MasqueradeChain(network)).second;
-      bool published = !has(PublishedChain(network)) && added.insert(PublishedChain(network)).second;
-      AddNetworkChains(inet, network, masquerade, published);
+      std::string chain = ChainOf(network);
+      if (!has(chain) && added.insert(chain).second) AddNetworkChain(inet, network);
     }
     if (needs_bridge && TRY(nft::ListChains(socket, NFPROTO_BRIDGE, kTable)).empty()) AddBridgeTable(bridge);
     Status done = Transaction::Commit(socket, {&inet, &bridge});
@@ -306,13 +276,8 @@ const char* ProtocolName(uint8_t protocol) { return protocol == IPPROTO_UDP ? "u
 
 bool IsPortSet(const std::string& set) { return set == "ports4" || set == "ports6" || set == "any4" || set == "any6"; }
 
-// Elements that pods share; they go when the interface has gone (PruneRules).
-bool IsShared(const FamilyElement& item, const PodRules& rules) {
-  if (item.family != NFPROTO_INET || item.element.set != "links") return false;
-  return std::any_of(rules.networks.begin(), rules.networks.end(), [&](const NetworkRules& network) {
-    return !network.check_sender && Key().Name(network.link).bytes() == item.element.key;
-  });
-}
+// Bridges are shared: they stay until the interface has gone (PruneRules).
+bool IsShared(const std::string& set) { return set == "bridges"; }
 
 Status TryAdd(NetlinkSocket& socket, const std::vector<FamilyElement>& elements) {
   Transaction inet(NFPROTO_INET, kTable), bridge(NFPROTO_BRIDGE, kTable);
@@ -355,7 +320,7 @@ Result<std::vector<FamilyElement>> Collect(NetlinkSocket& socket, const std::fun
 // The pod's addresses are leased to it: whatever else says something of them was left behind by a pod that is gone.
 Status RemoveLeftovers(NetlinkSocket& socket, const PodRules& rules, const std::vector<FamilyElement>& elements) {
   auto same_key = [&](const Element& there) {
-    return there.owner != rules.uuid && !IsPortSet(there.set) && there.set != "links" &&
+    return there.owner != rules.uuid && !IsPortSet(there.set) && !IsShared(there.set) &&
            std::any_of(elements.begin(), elements.end(), [&](const FamilyElement& ours) {
              return ours.element.set == there.set && ours.element.key == there.key;
            });
@@ -381,24 +346,19 @@ std::vector<FamilyElement> ElementsOf(const PodRules& rules) {
     elements.push_back({NFPROTO_BRIDGE, std::move(element)});
   };
   for (const NetworkRules& network : rules.networks) {
-    if (!network.link.empty()) inet({.set = "links", .key = Key().Name(network.link).bytes()});
-    if (network.check_sender) inet({.set = "checked", .key = Key().Name(network.link).bytes()});
-    if (!network.bridge_port.empty()) bridge({.set = "ports", .key = Key().Name(network.bridge_port).bytes()});
-    std::vector<Address> frame_addresses = network.addresses;
-    if (std::any_of(frame_addresses.begin(), frame_addresses.end(), [](const Address& a) { return a.v6; })) {
-      frame_addresses.push_back(LinkLocalFrom(network.pod_mac));
-    }
+    bool own_link = network.check_sender;
+    if (!network.link.empty() && !own_link) inet({.set = "bridges", .key = Key().Name(network.link).bytes()});
     for (const Address& address : network.addresses) {
-      bool v6 = address.v6;
       std::string ip = Key().Ip(address).bytes();
-      if (network.check_sender) inet({.set = Of("senders", v6), .key = Key().Name(network.link).Ip(address).bytes()});
-      if (network.masquerade) inet({.set = Of("masq", v6), .key = ip, .jump_to = MasqueradeChain(network)});
-      if (network.closed) inet({.set = Of("closed", v6), .key = ip});
-      bool published = std::any_of(rules.ports.begin(), rules.ports.end(), [&](const PortRule& p) { return p.pod == address; });
-      if (published) inet({.set = Of("published", v6), .key = ip, .jump_to = PublishedChain(network)});
+      if (network.closed && !own_link) inet({.set = Of("closed", address.v6), .key = ip});
+      if (!network.closed && own_link) inet({.set = Of("open", address.v6), .key = ip});
     }
-    for (const Address& address : frame_addresses) {
-      if (network.bridge_port.empty()) break;
+    if (network.bridge_port.empty()) continue;
+    std::vector<Address> senders = network.addresses;
+    if (std::any_of(senders.begin(), senders.end(), [](const Address& a) { return a.v6; })) {
+      senders.push_back(LinkLocalFrom(network.pod_mac));
+    }
+    for (const Address& address : senders) {
       bridge({.set = Of("frames", address.v6), .key = Key().Name(network.bridge_port).Mac(network.pod_mac).Ip(address).bytes()});
     }
   }
@@ -417,12 +377,9 @@ std::vector<FamilyElement> ElementsOf(const PodRules& rules) {
 
 Status AddPodRules(NetlinkSocket& socket, const PodRules& rules) {
   std::vector<FamilyElement> elements = ElementsOf(rules);
+  // Mostly everything is there.
+  TRY(AddMissing(socket, rules));
   Status added = TryAdd(socket, elements);
-  // The first pod of a host or of a network finds nothing to add to.
-  if (!added && added.error().err() == ENOENT) {
-    TRY(AddMissing(socket, rules));
-    added = TryAdd(socket, elements);
-  }
   if (!added && (added.error().err() == EEXIST || added.error().err() == EBUSY)) {
     TRY(RemoveLeftovers(socket, rules, elements));
     added = TryAdd(socket, elements);
@@ -430,19 +387,20 @@ Status AddPodRules(NetlinkSocket& socket, const PodRules& rules) {
   return added;
 }
 
-Status RemovePodRules(NetlinkSocket& socket, const PodRules& rules) {
+Status RemovePodRules(const PodRules& rules) {
   std::vector<FamilyElement> elements = ElementsOf(rules);
-  std::erase_if(elements, [&](const FamilyElement& item) { return IsShared(item, rules); });
-  Status deleted = Delete(socket, elements);
+  std::erase_if(elements, [](const FamilyElement& item) { return IsShared(item.element.set); });
+  if (elements.empty()) return {};
+  auto socket = NetlinkSocket::Open(NETLINK_NETFILTER);
+  // Without netfilter there is nothing of ours in it.
+  if (!socket) return {};
+  Status deleted = Delete(*socket, elements);
   if (deleted) return deleted;
-  return RemoveRulesOf(socket, rules.uuid);
+  return RemoveRulesOf(*socket, rules.uuid);
 }
 
 Status RemoveRulesOf(NetlinkSocket& socket, const std::string& uuid) {
-  auto owned = [&](const Element& element) {
-    // Links of bridges carry the name of whoever came first; they stay.
-    return element.owner == uuid && (element.set != "links" || std::string_view(element.key).starts_with(kLinkPrefix));
-  };
+  auto owned = [&](const Element& element) { return element.owner == uuid && !IsShared(element.set); };
   for (int attempt = 0; attempt < 3; ++attempt) {
     Status deleted = Delete(socket, TRY(Collect(socket, owned)));
     if (deleted || deleted.error().err() != ENOENT) return deleted;
@@ -485,28 +443,37 @@ Result<std::vector<OwnedPort>> ListPublishedPorts(NetlinkSocket& socket) {
 
 Result<std::vector<std::string>> ListRuleOwners(NetlinkSocket& socket) {
   std::set<std::string> owners;
-  auto all = TRY(Collect(socket, [](const Element& element) { return element.set != "links"; }));
+  auto all = TRY(Collect(socket, [](const Element& element) { return !IsShared(element.set); }));
   for (const FamilyElement& item : all) owners.insert(item.element.owner);
   return std::vector<std::string>(owners.begin(), owners.end());
 }
 
-Status PruneRules(NetlinkSocket& socket) {
-  auto links = TRY(ListLinks(socket));
+Status PruneRules(NetlinkSocket& socket, const std::function<bool(const std::string&)>& in_use) {
+  auto chains = TRY(nft::ListChains(socket, NFPROTO_INET, kTable));
+  NetlinkSocket routes = TRY(NetlinkSocket::Open(NETLINK_ROUTE));
+  auto links = TRY(ListLinks(routes));
   auto gone = [&](const Element& element) {
-    return (element.set == "links" || element.set == "checked" || element.set == "ports") && element.key.size() == 16 &&
-           std::none_of(links.begin(), links.end(),
-                        [&](const LinkInfo& link) { return Key().Name(link.name).bytes() == element.key; });
+    return IsShared(element.set) && std::none_of(links.begin(), links.end(), [&](const LinkInfo& link) {
+      return Key().Name(link.name).bytes() == element.key;
+    });
   };
   TRY(Delete(socket, TRY(Collect(socket, gone))));
-  auto chains = TRY(nft::ListChains(socket, NFPROTO_INET, kTable));
+  bool any_used = false;
   for (const std::string& chain : chains) {
-    if (!chain.starts_with("masquerade-") && !chain.starts_with("published-")) continue;
+    if (!chain.starts_with(kNetworkChain)) continue;
+    // "network-NAME-12345678"
+    std::string name = chain.substr(sizeof kNetworkChain - 1, chain.size() - sizeof kNetworkChain - 8);
+    if (in_use(name)) {
+      any_used = true;
+      continue;
+    }
     Transaction inet(NFPROTO_INET, kTable);
+    inet.FlushChain(chain);
     inet.DeleteChain(chain);
     Status deleted = Transaction::Commit(socket, {&inet});
-    // Somebody still uses it, or somebody else was quicker.
-    if (!deleted && deleted.error().err() != EBUSY && deleted.error().err() != ENOENT) return deleted;
+    if (!deleted && deleted.error().err() != ENOENT) return deleted;
   }
+  if (any_used) return {};
   for (uint8_t family : {NFPROTO_INET, NFPROTO_BRIDGE}) {
     auto left = TRY(Collect(socket, [](const Element&) { return true; }));
     bool used = std::any_of(left.begin(), left.end(), [&](const FamilyElement& item) { return item.family == family; });

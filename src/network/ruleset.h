@@ -3,23 +3,22 @@
 
 #pragma once
 
-// The engine's own tables, "inet rkt" and "bridge rkt": chains that stand once for all pods and look things up in sets,
-// and elements in those sets for each pod. Starting or ending a pod is one transaction of elements; how many pods there
-// are makes no difference to a packet. Nothing in tables of others is touched.
+// The engine's own tables, "inet rkt" and "bridge rkt". What is said of every pod stands there once: the host's ends of
+// pods are known by their names, a sender by the route back to it, a network by its subnet. So most pods start and end
+// without a change to the rules; only published ports and what lies behind a bridge are elements of sets, added in one
+// transaction. How many pods there are makes no difference to a packet. Nothing in tables of others is touched.
 //
 //   inet rkt
-//     links             host's interfaces behind which pods are: from there nothing goes to 127.0.0.0/8
-//     checked           those of them where the sender's address is checked (one pod behind each)
-//     senders4/6        interface . address that may send
-//     masq4/6           pod's address -> chain of its network that masquerades
-//     published4/6      pod's address -> chain of its network for connections that came by a published port
+//     bridges           bridges with pods behind them
 //     ports4/6          host's address . protocol . port -> pod's address . port
 //     any4/6            protocol . port -> pod's address . port, for every address of the host
-//     closed4/6         pods' addresses that are reached from outside by published ports only
+//     closed4/6         pods behind bridges that are reached from outside by published ports only
+//     open4/6           pods with an interface of their own that are reached by everybody
+//     network-<name>-*  a base chain for each network: masquerading, and what published ports need
 //   bridge rkt
-//     ports             bridge ports of pods
 //     frames4/6         port . hardware address . address that may send
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +29,7 @@
 namespace rkt::network {
 
 inline constexpr char kTable[] = "rkt";
-// Names of the host's interfaces of single pods begin so; bridges' do not.
+// Names of the host's ends of pods (and of their bridge ports) begin so, and no others'.
 inline constexpr char kLinkPrefix[] = "rktv";
 
 // A published port as it becomes a rule: one port, one protocol, one pod address.
@@ -47,7 +46,7 @@ std::string ToText(const PortRule& rule);
 
 // What one network of one pod needs.
 struct NetworkRules {
-  // The same for all pods of a network; part of the names of its chains, so that a changed configuration gets chains of
+  // The same for all pods of a network; part of the name of its chain, so that a changed configuration gets a chain of
   // its own.
   std::string network;
   std::vector<Prefix> subnets;
@@ -77,11 +76,10 @@ struct FamilyElement {
 };
 std::vector<FamilyElement> ElementsOf(const PodRules& rules);
 
-// Adds everything of a pod in one transaction; makes tables and the networks' chains where they are missing. kExists
-// names a published port that is another's.
+// Adds everything of a pod in one transaction; makes tables and the networks' chains where they are missing.
 Status AddPodRules(NetlinkSocket& socket, const PodRules& rules);
 // Takes it back. What is missing already is fine.
-Status RemovePodRules(NetlinkSocket& socket, const PodRules& rules);
+Status RemovePodRules(const PodRules& rules);
 // The same without knowing what there is: everything whose owner is the pod.
 Status RemoveRulesOf(NetlinkSocket& socket, const std::string& uuid);
 
@@ -93,8 +91,9 @@ struct OwnedPort {
 Result<std::vector<OwnedPort>> ListPublishedPorts(NetlinkSocket& socket);
 // UUIDs of the pods that have elements.
 Result<std::vector<std::string>> ListRuleOwners(NetlinkSocket& socket);
-// Deletes chains of networks that nothing leads to any more, links that are gone, and the tables when nothing is left.
-Status PruneRules(NetlinkSocket& socket);
+// Deletes the chains of networks for which `in_use` (the chain's network: "default") says no, bridges that are gone, and
+// the tables when nothing is left.
+Status PruneRules(NetlinkSocket& socket, const std::function<bool(const std::string&)>& in_use);
 
 // Whether the kernel has nf_tables for us (table family inet with nat).
 bool HasNfTables(NetlinkSocket& socket);

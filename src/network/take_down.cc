@@ -63,9 +63,7 @@ class Taker {
     std::vector<std::string> networks;
     for (const AppliedNetwork& network : applied.networks) networks.push_back(network.name);
     if (applied.backend == Backend::kIptables) return Try(RemoveIptablesRules(request_.uuid, networks));
-    auto socket = NetlinkSocket::Open(NETLINK_NETFILTER);
-    // Without nf_tables there is nothing of ours in it.
-    if (socket) Try(RemovePodRules(*socket, applied.Rules()));
+    Try(RemovePodRules(applied.Rules()));
   }
 
   // What was recorded is taken back in the reverse order.

@@ -56,6 +56,10 @@ class TarReader {
   // Gives the next piece of the archive, empty at its end. The piece stays valid until the next call.
   using Source = std::function<Result<std::string_view>()>;
   explicit TarReader(Source source) : source_(std::move(source)) {}
+
+  // The source may end behind an entry, without an end mark and even without the padding of the last file: layers of OCI
+  // images come so (umoci 0.4 writes them), and whether something is missing, their digest tells.
+  void AllowOpenEnd() { open_end_ = true; }
   // For archives in files: goes that many bytes on without reading them, where data are skipped.
   void SetSeek(std::function<Status(uint64_t bytes)> seek) { seek_ = std::move(seek); }
 
@@ -87,6 +91,7 @@ class TarReader {
   uint64_t remaining_ = 0;    // of the entry's data
   uint64_t padding_ = 0;      // behind them
   bool source_ended_ = false;
+  bool open_end_ = false;
   bool ended_ = false;
   TarEntry entry_;
   std::map<std::string, std::string> global_;

@@ -277,7 +277,8 @@ Status TarReader::ParseHeader(const char* block) {
 
 Result<bool> TarReader::Next() {
   if (ended_) return false;
-  TRY(Skip(remaining_ + padding_));
+  TRY(Skip(remaining_));
+  if (Status skipped = Skip(padding_); !skipped && !(open_end_ && source_ended_)) return std::move(skipped).error();
   remaining_ = padding_ = 0;
   std::map<std::string, std::string> records = global_;
   std::optional<std::string> long_name, long_link;
@@ -287,10 +288,18 @@ Result<bool> TarReader::Next() {
     bool end = false;
     TRY(ReadBlock(block, &end));
     // Every writer closes an archive with two zero blocks: one that just stops was cut off.
+    if (end && open_end_ && !extended) {
+      ended_ = true;
+      return false;
+    }
     if (end) return Truncated();
     if (IsZero(block)) {
       if (extended) return Bad("an extended header without an entry");
       TRY(ReadBlock(block, &end));
+      if (end && open_end_) {
+        ended_ = true;
+        return false;
+      }
       if (end) return Truncated();
       if (!IsZero(block)) return Bad("a lone zero block");
       ended_ = true;

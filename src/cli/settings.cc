@@ -54,6 +54,9 @@ image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view 
   options.insecure_image = invocation.globals.SkipImageCheck();
   options.keystore =
       image::Keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
+  options.config = [&invocation] { return Configuration(invocation); };
+  options.insecure_http = (invocation.globals.insecure & kInsecureHttp) != 0;
+  options.insecure_tls = (invocation.globals.insecure & kInsecureTls) != 0;
   return options;
 }
 

@@ -57,6 +57,7 @@ void MergeText(std::string&& from, std::string* to) {
 void Merge(Config&& from, Config* to) {
   MergeMap(std::move(from.auth), &to->auth);
   MergeMap(std::move(from.docker_auth), &to->docker_auth);
+  MergeMap(std::move(from.registries), &to->registries);
   MergeText(std::move(from.data), &to->data);
   MergeText(std::move(from.stage1_images), &to->stage1_images);
   MergeText(std::move(from.stage1_name), &to->stage1_name);
@@ -124,6 +125,12 @@ json::Value ToJson(const Config& config) {
     json::Value& entry = list.Append(Entry("dockerAuth"));
     entry.Set("registries", json::Value::Array(std::vector<std::string>{registry}));
     entry.Set("credentials", ToJson(basic));
+  }
+  for (const auto& [name, registry] : config.registries) {
+    json::Value& entry = list.Append(Entry("registry"));
+    entry.Set("registries", json::Value::Array(std::vector<std::string>{name}));
+    if (!registry.endpoint.empty()) entry.Set("endpoint", registry.endpoint);
+    if (!registry.mirrors.empty()) entry.Set("mirrors", json::Value::Array(registry.mirrors));
   }
   json::Value& paths = list.Append(Entry("paths"));
   paths.Set("data", config.data);

@@ -3,11 +3,12 @@
 
 #pragma once
 
-// rkt's configuration files (rktKind, rktVersion v1): credentials, paths and the default stage1,
+// rkt's configuration files (rktKind, rktVersion v1): credentials, registries, paths and the default stage1,
 // read from up to three directories of which the later overrides the earlier, item by item. Reading
 // only; nobody is asked for anything.
 //
 //   DIR/auth.d/*.json     kinds auth, dockerAuth
+//   DIR/registry.d/*.json kind registry
 //   DIR/paths.d/*.json    kind paths
 //   DIR/stage1.d/*.json   kind stage1
 //
@@ -38,7 +39,15 @@ struct Auth {
   std::string region;  // may be empty: guessed from the host
 };
 
+// Where a registry is to be asked. Each is HOST[:PORT] or https://HOST[:PORT][/PATH]; plain http only where it says
+// http://.
+struct Registry {
+  std::string endpoint;              // empty: the host itself
+  std::vector<std::string> mirrors;  // asked before it, in order; the registry's credentials go to none of them
+};
+
 struct Config {
+  std::map<std::string, Registry> registries;  // by registry as the reference writes it
   std::map<std::string, Auth> auth;          // by host[:port] of the URL
   std::map<std::string, Basic> docker_auth;  // by registry as the reference writes it
   std::string data;                          // data directory, empty where not configured

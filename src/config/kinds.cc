@@ -97,6 +97,40 @@ Status ReadDockerAuth(const json::Value& document, Config* config) {
   return {};
 }
 
+Status CheckRegistryLocation(const std::string& location) {
+  std::string_view rest = location;
+  size_t scheme = rest.find("://");
+  if (scheme != std::string_view::npos) {
+    if (rest.substr(0, scheme) != "https" && rest.substr(0, scheme) != "http") {
+      return Err(Code::kInvalid, "registry location ", Quote(location), " is neither https nor http");
+    }
+    rest.remove_prefix(scheme + 3);
+  }
+  if (rest.empty() || rest[0] == '/' || rest.find_first_of("@?# ") != std::string_view::npos) {
+    return Err(Code::kInvalid, "malformed registry location ", Quote(location));
+  }
+  return {};
+}
+
+Status ReadRegistry(const json::Value& document, Config* config) {
+  std::vector<std::string> registries = TRY(NeededTexts(document, "registries"));
+  Registry registry;
+  registry.endpoint = TRY(Text(document, "endpoint"));
+  const json::Value* mirrors = document.Find("mirrors");
+  if (mirrors && !mirrors->is_null()) registry.mirrors = TRY(NeededTexts(document, "mirrors"));
+  if (registry.endpoint.empty() && registry.mirrors.empty()) {
+    return Err(Code::kInvalid, "neither endpoint nor mirrors specified");
+  }
+  if (!registry.endpoint.empty()) TRY(CheckRegistryLocation(registry.endpoint));
+  for (const std::string& mirror : registry.mirrors) TRY(CheckRegistryLocation(mirror));
+  for (const std::string& name : registries) {
+    if (!config->registries.emplace(name, registry).second) {
+      return Err(Code::kInvalid, "registry ", Quote(name), " is already specified");
+    }
+  }
+  return {};
+}
+
 // Sets a text that only one file of a directory may set.
 Status SetOnce(const char* what, std::string value, std::string* to) {
   if (value.empty()) return {};
@@ -160,7 +194,10 @@ Status ReadStage1(const json::Value& document, Config* config) {
 
 const std::vector<SubDirectory>& SubDirectories() {
   static const std::vector<SubDirectory> kList = {
-      {"auth.d", {"auth", "dockerAuth"}}, {"paths.d", {"paths"}}, {"stage1.d", {"stage1"}}};
+      {"auth.d", {"auth", "dockerAuth"}},
+                                              {"paths.d", {"paths"}},
+                                              {"registry.d", {"registry"}},
+                                              {"stage1.d", {"stage1"}}};
   return kList;
 }
 
@@ -185,6 +222,7 @@ Status ReadFileText(std::string_view text, const std::vector<std::string_view>& 
   }
   if (kind == "auth") return ReadAuth(document, config);
   if (kind == "dockerAuth") return ReadDockerAuth(document, config);
+  if (kind == "registry") return ReadRegistry(document, config);
   if (kind == "paths") return ReadPaths(document, config);
   return ReadStage1(document, config);
 }

@@ -236,6 +236,9 @@ Result<std::unique_ptr<Decoder>> Started(Input& input) {
 Input::Input(int fd, std::string name, std::function<void(uint64_t)> on_read, int copy)
     : fd_(fd), name_(std::move(name)), on_read_(std::move(on_read)), copy_(copy), buffer_(kInputBuffer, '\0') {}
 
+Input::Input(std::function<Result<std::string_view>()> source, std::string name)
+    : fd_(-1), source_(std::move(source)), name_(std::move(name)), copy_(-1) {}
+
 Result<size_t> Input::Fill(size_t offset) {
   ssize_t n;
   do {
@@ -253,7 +256,9 @@ Result<size_t> Input::Fill(size_t offset) {
 }
 
 Result<std::string_view> Input::Peek() {
-  if (pending_.empty()) {
+  if (pending_.empty() && source_) {
+    pending_ = TRY(source_());
+  } else if (pending_.empty()) {
     size_t n = TRY(Fill(0));
     pending_ = std::string_view(buffer_).substr(0, n);
     if (n != 0 && on_read_) on_read_(total_);
@@ -263,7 +268,13 @@ Result<std::string_view> Input::Peek() {
 
 Result<std::string_view> Input::Head(size_t size) {
   size_t have = 0;
-  while (have < size) {
+  while (have < size && source_) {
+    std::string_view piece = TRY(source_());
+    if (piece.empty()) break;
+    buffer_ += piece;
+    have = buffer_.size();
+  }
+  while (have < size && !source_) {
     size_t n = TRY(Fill(have));
     if (n == 0) break;
     have += n;
@@ -272,12 +283,26 @@ Result<std::string_view> Input::Head(size_t size) {
   return pending_.substr(0, size);
 }
 
-Result<std::unique_ptr<Decoder>> MakeDecoder(Input& input) {
-  std::string_view head = TRY(input.Head(kTarBlock));
+namespace {
+// By the first bytes; nothing where they are those of no compressed file.
+Result<std::unique_ptr<Decoder>> MakeDecompressor(Input& input, std::string_view head) {
   if (head.starts_with("\x1f\x8b")) return std::unique_ptr<Decoder>(std::make_unique<GzipDecoder>(input));
   if (head.starts_with("BZh")) return std::unique_ptr<Decoder>(std::make_unique<Bzip2Decoder>(input));
   if (head.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return Started<XzDecoder>(input);
   if (head.starts_with("\x28\xb5\x2f\xfd")) return Started<ZstdDecoder>(input);
+  return std::unique_ptr<Decoder>();
+}
+}  // namespace
+
+Result<std::unique_ptr<Decoder>> MakeLayerDecoder(Input& input) {
+  auto decoder = TRY(MakeDecompressor(input, TRY(input.Head(kTarBlock))));
+  if (!decoder) decoder = std::make_unique<PlainDecoder>(input);
+  return decoder;
+}
+
+Result<std::unique_ptr<Decoder>> MakeDecoder(Input& input) {
+  std::string_view head = TRY(input.Head(kTarBlock));
+  if (auto decoder = TRY(MakeDecompressor(input, head))) return decoder;
   if (LooksLikeTar(head)) return std::unique_ptr<Decoder>(std::make_unique<PlainDecoder>(input));
   if (LooksLikeText(head)) return Err(Code::kInvalid, "no type returned from DetectFileType?");
   return Err(Code::kInvalid, "error: unknown image filetype");

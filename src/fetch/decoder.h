@@ -24,6 +24,8 @@ class Input {
   // `name` is for messages; `on_read` hears how many bytes were read so far. All that is read goes to the descriptor
   // `copy` as well (-1: none), for one who verifies these very bytes; that nobody reads there any more is no error.
   Input(int fd, std::string name, std::function<void(uint64_t)> on_read = {}, int copy = -1);
+  // What a function gives in pieces, empty at the end.
+  Input(std::function<Result<std::string_view>()> source, std::string name);
   // What was read and not used yet. Reads on when that is empty; empty after that: the end.
   Result<std::string_view> Peek();
   void Use(size_t bytes) { pending_.remove_prefix(bytes); }
@@ -32,6 +34,7 @@ class Input {
 
  private:
   int fd_;
+  std::function<Result<std::string_view>()> source_;
   std::string name_;
   // Reads the file once, into the buffer from `offset` on.
   Result<size_t> Fill(size_t offset);
@@ -53,5 +56,7 @@ class Decoder {
 // kInvalid: "no type returned from DetectFileType?" for text and empty files, "error: unknown image filetype" for others
 // that are no image; a tar must say "ustar".
 Result<std::unique_ptr<Decoder>> MakeDecoder(Input& input);
+// For layers: what is not compressed is taken for a tar.
+Result<std::unique_ptr<Decoder>> MakeLayerDecoder(Input& input);
 
 }  // namespace rkt::fetch

@@ -3,6 +3,8 @@
 
 // libexec/rkt/fetch: brings an image into the store. Started by rkt, never by people:
 //   fetch import DATA-DIR FILE-NAME [--no-render] [--latest] [--verify]   the file is open on descriptor 3
+//   fetch oci DATA-DIR                                                    descriptor 3: image/oci/request.h
+//   fetch transfer                                                        descriptor 3: fetch/transfer.h
 // It reports on descriptor 4 (store/report.h) and is killed when rkt dies.
 
 #include <signal.h>
@@ -12,7 +14,10 @@
 #include <cstring>
 
 #include "base/file.h"
+#include "fetch/oci/fetch_image.h"
 #include "fetch/pipeline.h"
+#include "fetch/transfer.h"
+#include "image/oci/request.h"
 #include "store/report.h"
 
 namespace {
@@ -46,6 +51,29 @@ rkt::Status AskForApproval(const std::string& name) {
   return rkt::Err(rkt::Code::kPermission, "the image was not approved");
 }
 
+int Done(const rkt::store::Store::Import::Stored& stored) {
+  Report(StrCat("done ", stored.key, " ", stored.already_stored ? 1 : 0, " ",
+                stored.tree_id.empty() ? "-" : stored.tree_id, " ", EscapeWord(stored.name), " ",
+                EscapeWord(stored.version)));
+  return 0;
+}
+
+int FetchOci(const char* data_dir) {
+  auto store = rkt::store::Store::Open(data_dir);
+  if (!store) return Fail(store.error());
+  auto text = rkt::ReadFd(rkt::store::kFileFd, 16u << 20);
+  if (!text) return Fail(text.error());
+  auto request = rkt::image::oci::ParseRequest(*text);
+  if (!request) return Fail(request.error());
+  auto stored = rkt::fetch::oci::FetchImage(*store, *request, [](const std::string& layer, uint64_t done, uint64_t total) {
+    Report(StrCat("layer ", EscapeWord(layer), " ", done, " ", total));
+  });
+  return stored ? Done(*stored) : Fail(stored.error());
+}
+
+// What goes wrong here is the channel itself: rkt, at its other end, sees it closed.
+int Transfer() { return rkt::fetch::ServeTransfers(rkt::Channel(rkt::Fd(rkt::store::kFileFd))) ? 0 : 1; }
+
 int Usage() {
   return Fail(rkt::Err(rkt::Code::kInternal, "usage: fetch import DATA-DIR FILE-NAME [--no-render] [--latest] [--verify]"));
 }
@@ -55,6 +83,8 @@ int Usage() {
 int main(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGPIPE, SIG_IGN);
+  if (argc == 3 && std::strcmp(argv[1], "oci") == 0) return FetchOci(argv[2]);
+  if (argc == 2 && std::strcmp(argv[1], "transfer") == 0) return Transfer();
   if (argc < 4 || std::strcmp(argv[1], "import") != 0) return Usage();
   rkt::fetch::ImportRequest request;
   request.file = rkt::store::kFileFd;
@@ -82,8 +112,5 @@ int main(int argc, char** argv) {
   if (!store) return Fail(store.error());
   auto stored = rkt::fetch::ImportArchive(*store, request);
   if (!stored) return Fail(stored.error());
-  Report(StrCat("done ", stored->key, " ", stored->already_stored ? 1 : 0, " ",
-                stored->tree_id.empty() ? "-" : stored->tree_id, " ", EscapeWord(stored->name), " ",
-                EscapeWord(stored->version)));
-  return 0;
+  return Done(*stored);
 }

@@ -11,14 +11,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "image/report_reader.h"
 #include "image/signature/verify.h"
 #include "store/report.h"
 
 namespace rkt::image {
 
 namespace {
-
-constexpr size_t kMaxReportLine = 64u << 10;
 
 // The signature that belongs to an image file: the one that was named, or FILE.aci.asc beside FILE.aci.
 Result<std::string> ReadSignature(const std::string& path, const ImportOptions& options) {
@@ -44,88 +43,6 @@ Status Approve(SignatureCheck& check, const Keystore& keystore, const std::strin
   }
   Notice("image", VerifiedMessage(*signer));
   return WriteAll(check.approval.get(), "y");
-}
-
-// The lines of a report as they come.
-class Reader {
- public:
-  explicit Reader(int fd) : fd_(fd) {}
-  // Empty at the end.
-  Result<std::string> Line() {
-    for (;;) {
-      size_t newline = buffer_.find('\n');
-      if (newline != std::string::npos) {
-        std::string line = buffer_.substr(0, newline);
-        buffer_.erase(0, newline + 1);
-        return line;
-      }
-      if (buffer_.size() > kMaxReportLine) return Err(Code::kInternal, "the fetch program reports nonsense");
-      char piece[4096];
-      ssize_t n = ::read(fd_, piece, sizeof piece);
-      if (n < 0) {
-        if (errno == EINTR) continue;
-        return SysErr("read from the fetch program");
-      }
-      if (n == 0) return std::string();
-      buffer_.append(piece, static_cast<size_t>(n));
-    }
-  }
-
- private:
-  int fd_;
-  std::string buffer_;
-};
-
-Error Nonsense(std::string_view line) {
-  return Err(Code::kInternal, "the fetch program reports ", Quote(line.substr(0, 200)));
-}
-
-struct Link {
-  Code code;
-  int err;
-  std::string message;
-};
-// Links come outermost first.
-Error Chain(const std::vector<Link>& links) {
-  Error error(links.back().code, links.back().err, links.back().message);
-  for (size_t i = links.size() - 1; i-- > 0;) error = std::move(error).Wrap(links[i].message);
-  return error;
-}
-
-Result<ImportResult> ReadReport(int fd, uint64_t size, const ImportOptions& options,
-                                std::optional<SignatureCheck>& check) {
-  Reader reader(fd);
-  std::vector<Link> links;
-  bool approved = !check.has_value();
-  std::optional<ImportResult> result;
-  for (;;) {
-    std::string line = TRY(reader.Line());
-    if (line.empty()) break;
-    std::vector<std::string> words = Split(line, ' ');
-    if (words[0] == "progress" && words.size() == 2) {
-      if (options.progress) options.progress(ParseUint(words[1]).value_or(0), size);
-    } else if (words[0] == "read" && words.size() == 2 && check) {
-      auto name = store::UnescapeWord(words[1]);
-      if (!name) return Nonsense(line);
-      // On an error nobody holds the other end any more, and the fetch program gives up.
-      TRY(Approve(*check, options.keystore, *name));
-      approved = true;
-    } else if (words[0] == "error" && words.size() == 4) {
-      auto code = ParseUint(words[1]), err = ParseUint(words[2]);
-      auto message = store::UnescapeWord(words[3]);
-      if (!code || *code > static_cast<uint64_t>(Code::kNetwork) || !err || !message) return Nonsense(line);
-      links.push_back({static_cast<Code>(*code), static_cast<int>(*err), *message});
-    } else if (words[0] == "done" && words.size() == 6 && approved) {
-      auto name = store::UnescapeWord(words[4]), version = store::UnescapeWord(words[5]);
-      if (!name || !version) return Nonsense(line);
-      result = ImportResult{words[1], *name, *version, words[3] == "-" ? std::string() : words[3], words[2] == "1"};
-    } else {
-      return Nonsense(line);
-    }
-  }
-  if (!links.empty()) return Chain(links);
-  if (!result) return Err(Code::kInternal, "the fetch program ended without a word");
-  return *std::move(result);
 }
 
 }  // namespace
@@ -174,7 +91,21 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   report_end.Close();
   approval.Close();
   if (check) check->verification.CloseData();
-  auto result = ReadReport(report.get(), static_cast<uint64_t>(st.st_size), options, check);
+  bool approved = !check.has_value();
+  auto result = ReadReport(report.get(), [&](const std::vector<std::string>& words) -> Result<bool> {
+    if (words[0] == "progress" && words.size() == 2) {
+      if (options.progress) options.progress(ParseUint(words[1]).value_or(0), static_cast<uint64_t>(st.st_size));
+      return true;
+    }
+    if (words[0] != "read" || words.size() != 2 || approved) return false;
+    auto name = store::UnescapeWord(words[1]);
+    if (!name) return false;
+    // On an error nobody holds the other end any more, and the fetch program gives up.
+    TRY(Approve(*check, options.keystore, *name));
+    approved = true;
+    return true;
+  });
+  if (result && !approved) result = Err(Code::kInternal, "the fetch program did not ask whether the image is good");
   check.reset();
   ExitStatus exit = TRY(child.Wait());
   if (!result && exit.signaled) {

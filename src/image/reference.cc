@@ -13,12 +13,17 @@
 
 #include "base/file.h"
 #include "image/import.h"
+#include "image/oci/config.h"
+#include "image/oci/import.h"
+#include "image/oci/reference.h"
 
 namespace rkt::image {
 
 namespace {
 
 constexpr std::string_view kExtension = ".aci";
+constexpr char kDockerRepository[] = "appc.io/docker/repository";
+constexpr char kDockerManifestHash[] = "appc.io/docker/manifesthash";
 // More would be a cycle that nobody meant.
 constexpr size_t kMaxDependencies = 1024;
 
@@ -124,13 +129,70 @@ Error NotSupported(const Reference& reference) {
   switch (reference.kind) {
     case ReferenceKind::kUrl:
       return Err(Code::kUnsupported, "fetching from URLs is not supported by this version: ", Quote(reference.text));
-    case ReferenceKind::kDocker:
-      return Err(Code::kUnsupported, "fetching from docker registries is not supported by this version: ",
-                 Quote(reference.text));
     default:
       return Err(Code::kUnsupported, "image ", Quote(reference.text),
                  " is not in the store, and discovery is not supported by this version");
   }
+}
+
+// A stored image that came from this reference of a registry. kNotFound where there is none.
+Result<std::string> FindStoredDocker(const store::Store& store, const oci::RegistryReference& reference) {
+  appc::ImageName name;
+  name.name = TRY(oci::ConvertName({reference.host, reference.repository, {}, {}, {}, {}}));
+  if (reference.digest.empty()) {
+    name.labels.push_back({"version", reference.tag});
+    TRY(appc::AddHostLabels(name));
+    std::string key = TRY(store.FindImage(name));
+    appc::ImageManifest manifest = TRY(store.ReadManifest(key));
+    if (appc::FindAnnotation(manifest.annotations, kDockerRepository) != nullptr) return key;
+  } else {
+    for (const store::ImageInfo& image : TRY(store.ListImages())) {
+      if (image.name != name.name) continue;
+      appc::ImageManifest manifest = TRY(store.ReadManifest(image.key));
+      const std::string* hash = appc::FindAnnotation(manifest.annotations, kDockerManifestHash);
+      if (hash != nullptr && *hash == reference.digest) return image.key;
+    }
+  }
+  return Err(Code::kNotFound, "no image of that name in the store");
+}
+
+Result<std::string> FindOciImage(store::Store& store, const Reference& reference, const FetchOptions& options,
+                                 bool insecure) {
+  oci::Request request;
+  request.reference = reference.location;
+  request.render = options.render;
+  switch (reference.kind) {
+    case ReferenceKind::kOciLayout: request.kind = oci::Request::Kind::kLayout; break;
+    case ReferenceKind::kOciArchive: request.kind = oci::Request::Kind::kOciArchive; break;
+    case ReferenceKind::kDockerArchive: request.kind = oci::Request::Kind::kDockerArchive; break;
+    default: {
+      oci::RegistryReference parsed = TRY(oci::ParseRegistryReference(reference.location));
+      if (options.pull != PullPolicy::kUpdate) {
+        auto stored = FindStoredDocker(store, parsed);
+        if (stored || stored.error().code() != Code::kNotFound) return stored;
+        if (options.pull == PullPolicy::kNever) {
+          return Err(Code::kNotFound, "unable to fetch image from docker reference ", Quote(reference.text),
+                     ": it is not in the store");
+        }
+      }
+    }
+  }
+  if (!insecure) {
+    return Err(Code::kPermission,
+               "signature verification for docker images is not supported (try --insecure-options=image)");
+  }
+  if (request.kind == oci::Request::Kind::kRegistry) {
+    request.allow_http = options.insecure_http;
+    request.skip_tls_check = options.insecure_tls;
+    if (options.config) {
+      auto config = TRY(options.config());
+      request.credentials = config->docker_auth;
+      request.registries = config->registries;
+    }
+    request.auth_files = oci::UserAuthFiles();
+    request.user_agent = StrCat("rkt/", RKT_VERSION);
+  }
+  return TRY(oci::ImportImage(store, request, options.progress)).key;
 }
 
 Result<std::string> FindReference(store::Store& store, const Reference& reference, const FetchOptions& options,
@@ -149,6 +211,11 @@ Result<std::string> FindReference(store::Store& store, const Reference& referenc
     }
     case ReferenceKind::kHash:
       return store.ResolveKey(reference.location);
+    case ReferenceKind::kDocker:
+    case ReferenceKind::kOciLayout:
+    case ReferenceKind::kOciArchive:
+    case ReferenceKind::kDockerArchive:
+      return FindOciImage(store, reference, options, insecure);
     case ReferenceKind::kName: {
       auto found = store.FindImage(reference.name);
       if (found || found.error().code() != Code::kNotFound) return found;
@@ -161,8 +228,7 @@ Result<std::string> FindReference(store::Store& store, const Reference& referenc
     default:
       if (options.pull == PullPolicy::kNever) {
         return Err(Code::kNotFound, "unable to fetch image from ",
-                   reference.kind == ReferenceKind::kUrl ? "URL " : "docker reference ", Quote(reference.text),
-                   ": it is not in the store");
+"URL ", Quote(reference.text), ": it is not in the store");
       }
       return NotSupported(reference);
   }
@@ -203,6 +269,14 @@ Result<Reference> ParseReference(std::string_view text) {
   std::string string(text);
   if (text.empty()) return InvalidString(text);
   if (text.starts_with("docker:")) return DockerReference(text, text.substr(7));
+  for (const auto& [scheme, kind] : {std::pair("oci:", ReferenceKind::kOciLayout),
+                                     std::pair("oci-archive:", ReferenceKind::kOciArchive),
+                                     std::pair("docker-archive:", ReferenceKind::kDockerArchive)}) {
+    if (!text.starts_with(scheme)) continue;
+    std::string path = string.substr(std::string_view(scheme).size());
+    if (path.empty()) return InvalidString(text);
+    return Reference{kind, string, std::move(path), {}};
+  }
   if (text.starts_with("cimd:")) return CimdReference(text);
   if (text.starts_with("file://")) {
     // What stands where a URL has its host is dropped, as ever.

@@ -8,23 +8,26 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "appc/names.h"
 #include "base/result.h"
+#include "config/config.h"
 #include "image/signature/keystore.h"
 #include "store/store.h"
 
 namespace rkt::image {
 
-enum class ReferenceKind { kFile, kUrl, kDocker, kName, kHash };
+enum class ReferenceKind { kFile, kUrl, kDocker, kName, kHash, kOciLayout, kOciArchive, kDockerArchive };
 
 struct Reference {
   ReferenceKind kind;
   std::string text;       // as given
-  std::string location;   // kFile: the path; kUrl: the URL; kDocker: what follows docker:; kHash: the (short) key
+  std::string location;   // kFile: the path; kUrl: the URL; kDocker: what follows docker:; kHash: the (short) key;
+                          // kOciLayout and the archives: PATH[:TAG]
   appc::ImageName name;   // kName: with os and arch added where they were missing
 };
 
@@ -42,12 +45,17 @@ struct FetchOptions {
   Keystore keystore;            // whose signatures count otherwise
   bool render = true;           // render what is fetched (left out without root)
   bool dependencies = true;     // see to the dependencies of what is found
+  // The configuration, read where something is fetched from a network: credentials, registries. Optional.
+  std::function<Result<std::shared_ptr<const config::Config>>()> config;
+  bool insecure_http = false;  // --insecure-options=http
+  bool insecure_tls = false;   // --insecure-options=tls
   // A name for each import that starts, then its progress (total 0 where unknown). Optional.
   std::function<void(const std::string& what, uint64_t done, uint64_t total)> progress;
 };
 
-// The key of the image that the string names: files are imported, hashes and names looked up in the store. URLs, docker
-// references and names that would need discovery are kUnsupported in this version; with kNever a name or hash that
+// The key of the image that the string names: files are imported, hashes and names looked up in the store. docker and OCI
+// images are fetched (kPermission without insecure_image: nothing signs them). URLs and names that would need discovery
+// are kUnsupported in this version; with kNever a name or hash that
 // is not stored is kNotFound. `signature` belongs to this image, empty where none was given.
 Result<std::string> FindImage(store::Store& store, const std::string& text, const FetchOptions& options,
                               const std::string& signature = {});

@@ -226,6 +226,7 @@ Status WriteFlatArchive(const Store& store, const std::string& key, int file, bo
     tree.NextLayer(i);
     LayerSource source(tars[i].get(), check ? &digest : nullptr);
     TarReader reader([&] { return source(); });
+    reader.AllowOpenEnd();
     auto read = [&]() -> Status {
       while (TRY(reader.Next())) {
         TRY(tree.Put(TRY(ReadLayerEntry(reader.entry())), reader.entry(), reader.data_offset()));

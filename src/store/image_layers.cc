@@ -201,13 +201,18 @@ Result<Store::Import::Stored> StoreLayeredImage(Store& store, const LayeredImage
   if (image.layers.empty() || image.layers.size() > kMaxImageLayers) {
     return Err(Code::kInvalid, "an image of ", image.layers.size(), " layers (1 to ", kMaxImageLayers, " can be handled)");
   }
+  // Of a layer that comes several times the topmost shows all that the others would, and overlay takes a directory once.
+  std::vector<std::string> layers;
+  for (auto id = image.layers.begin(); id != image.layers.end(); ++id) {
+    if (std::find(id + 1, image.layers.end(), *id) == image.layers.end()) layers.push_back(*id);
+  }
   int cas = store.cas_fd();
   uint64_t bytes = 0;
-  for (const std::string& id : image.layers) {
+  for (const std::string& id : layers) {
     if (!IsLayerId(id)) return Err(Code::kInvalid, "malformed layer id ", Quote(id.substr(0, 200)));
     bytes += static_cast<uint64_t>(TRY(StatAt(cas, LayerPath(id))).st_size);
   }
-  std::string list = WriteLayerList(image.layers), tar;
+  std::string list = WriteLayerList(layers), tar;
   TarWriter writer([&](std::string_view data) -> Status {
     tar += data;
     return {};

@@ -167,6 +167,7 @@ Status LayerExtractor::Finish() {
 
 Status ReadLayer(const TarReader::Source& source, LayerExtractor* extractor) {
   TarReader reader(source);
+  reader.AllowOpenEnd();
   while (TRY(reader.Next())) {
     if (extractor != nullptr) {
       TRY(extractor->Put(reader));

@@ -8,6 +8,7 @@
 // allows it to put the image in place; the end of file there forbids it.
 //   progress BYTES                                 bytes of the file read so far
 //   error CODE ERRNO MESSAGE                       one link of the chain of an error, the outermost first
+//   layer DIGEST BYTES TOTAL                       of a docker or OCI image: bytes of a layer so far (TOTAL 0: not known)
 //   read NAME                                      with --verify: the image's name, the file was read to its end
 //   done KEY STORED-BEFORE TREE-ID NAME VERSION    TREE-ID is "-" where no tree was made
 

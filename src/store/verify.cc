@@ -236,6 +236,7 @@ Status ExpectLayer(int tar, ExpectedTree* expected, std::set<std::string>* opaqu
     offset += n;
     return std::string_view(buffer).substr(0, static_cast<size_t>(n));
   });
+  reader.AllowOpenEnd();
   std::set<std::string> whiteouts;
   while (TRY(reader.Next())) {
     LayerEntry entry = TRY(ReadLayerEntry(reader.entry()));

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// Brings a docker or OCI image into the store: the static side, which starts the fetch program.
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "image/import.h"
+#include "image/oci/request.h"
+#include "store/store.h"
+
+namespace rkt::image::oci {
+
+// `progress` hears of each layer: its digest, bytes so far, bytes in all (0: not known).
+Result<ImportResult> ImportImage(
+    store::Store& store, const Request& request,
+    const std::function<void(const std::string& layer, uint64_t done, uint64_t total)>& progress);
+
+// The user's own files with credentials: $REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json,
+// ~/.config/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json.
+std::vector<std::string> UserAuthFiles();
+
+}  // namespace rkt::image::oci

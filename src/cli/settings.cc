@@ -3,9 +3,13 @@
 
 #include "cli/settings.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "cli/app_args.h"
 
 namespace rkt::cli {
@@ -22,6 +26,21 @@ Result<std::string> RealPath(const std::string& dir) {
   std::string resolved = real;
   free(real);
   return resolved;
+}
+
+// A line of standard input, which may be shared with others: nothing behind it is taken.
+Result<std::string> Ask(int output, const std::string& question) {
+  TRY(WriteAll(output, question + " "));
+  std::string line;
+  char c;
+  for (;;) {
+    ssize_t n = ::read(STDIN_FILENO, &c, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SysErr("reading the answer");
+    if (n == 0) return Err(Code::kInvalid, "no answer: standard input has ended");
+    if (c == '\n') return line;
+    if (line.size() < 256) line += c;
+  }
 }
 
 }  // namespace
@@ -48,6 +67,18 @@ Result<store::Store> OpenStore(const Invocation& invocation) {
   return TRY_CTX(store::Store::Open(data_dir), "cannot open store");
 }
 
+image::TrustDialog KeyDialog(int output) {
+  image::TrustDialog dialog;
+  dialog.print = [output](const std::string& line) {
+    (void)WriteAll(output, TerminalSafeLines(line) + "\n");
+  };
+  dialog.notice = [](const std::string& text) { Notice("pubkey", text); };
+  if (::isatty(STDIN_FILENO) == 1) {
+    dialog.ask = [output](const std::string& question) { return Ask(output, question); };
+  }
+  return dialog;
+}
+
 image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view pull_policy) {
   image::FetchOptions options;
   options.pull = image::ParsePullPolicy(pull_policy);
@@ -57,6 +88,9 @@ image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view 
   options.config = [&invocation] { return Configuration(invocation); };
   options.insecure_http = (invocation.globals.insecure & kInsecureHttp) != 0;
   options.insecure_tls = (invocation.globals.insecure & kInsecureTls) != 0;
+  options.insecure_pubkey = (invocation.globals.insecure & kInsecurePubKey) != 0;
+  options.trust_keys_from_https = invocation.globals.trust_keys_from_https;
+  options.dialog = KeyDialog(STDERR_FILENO);  // standard output is for the IDs
   return options;
 }
 
@@ -72,13 +106,12 @@ Result<stage0::Stage1Options> Stage1Options(Invocation& invocation) {
   options.defaults.images_dir = config->stage1_images;
   const bool skip_check = invocation.globals.SkipImageCheck();
   std::string images_dir = options.defaults.images_dir;
-  image::Keystore keystore(invocation.globals.SystemConfig(), invocation.globals.LocalConfig());
-  options.import = [skip_check, images_dir, keystore](
+  image::FetchOptions general = FetchOptions(invocation, "new");
+  options.import = [skip_check, images_dir, general](
                        store::Store& store, const std::string& location, bool check_signature) {
-    image::FetchOptions fetch;
+    image::FetchOptions fetch = general;
     fetch.dependencies = false;
     fetch.insecure_image = skip_check || !check_signature;
-    fetch.keystore = keystore;
     return image::FindStage1Image(store, location, fetch, images_dir);
   };
   return options;

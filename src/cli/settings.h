@@ -30,6 +30,9 @@ Result<std::string> DataDir(const Invocation& invocation);
 // The store of the data directory. "cannot open store: ..."
 Result<store::Store> OpenStore(const Invocation& invocation);
 
+// How keys are shown, on this descriptor, and asked for where standard input is a terminal.
+image::TrustDialog KeyDialog(int output);
+
 // `pull_policy` as PullPolicy() gives it.
 image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view pull_policy);
 

@@ -5,9 +5,10 @@
 
 #include <unistd.h>
 
-#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/invocation.h"
+#include "cli/settings.h"
+#include "image/discovery.h"
 #include "image/signature/trust.h"
 
 namespace rkt::cli {
@@ -22,21 +23,6 @@ constexpr FlagSpec kOwnFlags[] = {
 };
 constexpr FlagGroup kFlags = kOwnFlags;
 constexpr const FlagGroup* kGroups[] = {&kFlags};
-
-// A line of standard input, which may be shared with others: nothing behind it is taken.
-Result<std::string> Ask(const std::string& question) {
-  Print(question + " ");
-  std::string line;
-  char c;
-  for (;;) {
-    ssize_t n = ::read(STDIN_FILENO, &c, 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return SysErr("reading the answer");
-    if (n == 0) return Err(Code::kInvalid, "no answer: standard input has ended");
-    if (c == '\n') return line;
-    if (line.size() < 256) line += c;
-  }
-}
 
 int Run(Invocation& invocation) {
   const std::string prefix(invocation.Text("prefix"));
@@ -59,14 +45,13 @@ int Run(Invocation& invocation) {
   options.skip_tls_check = any_peer;
   options.skip_review = invocation.Bool("skip-fingerprint-review");
   options.trust_https = globals.trust_keys_from_https;
-  image::TrustDialog dialog;
-  dialog.print = [](const std::string& line) { PrintLine(line); };
-  dialog.notice = [](const std::string& text) { Notice("pubkey", text); };
-  if (::isatty(STDIN_FILENO) == 1) dialog.ask = Ask;
+  image::Transfer transfer([&invocation] { return Configuration(invocation); });
+  options.fetch = image::KeyFetcher(transfer);
+  options.discover = image::KeyDiscoverer(transfer);
 
   image::Keystore keystore(globals.SystemConfig(), globals.LocalConfig());
   std::vector<std::string> keys(invocation.words.begin(), invocation.words.end());
-  Status trusted = image::TrustKeys(keystore, keys, options, dialog);
+  Status trusted = image::TrustKeys(keystore, keys, options, KeyDialog(STDOUT_FILENO));
   if (!trusted) return Fail(trusted.error());
   return 0;
 }

@@ -40,8 +40,10 @@ int Fail(const rkt::Error& error) {
 }
 
 // Says whose image it is, and waits for leave to put it in place.
-rkt::Status AskForApproval(const std::string& name) {
-  Report(StrCat("read ", EscapeWord(name)));
+rkt::Status AskForApproval(const std::string& name, const std::vector<rkt::appc::Label>& labels) {
+  std::string line = StrCat("read ", EscapeWord(name));
+  for (const rkt::appc::Label& label : labels) line += StrCat(" ", EscapeWord(label.name), " ", EscapeWord(label.value));
+  Report(line);
   char byte;
   ssize_t n;
   do {

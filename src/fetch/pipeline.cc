@@ -61,7 +61,7 @@ Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const Im
     // Whatever a decoder may have left: a signature is over the whole file.
     while (!TRY(input.Peek()).empty()) input.Use(TRY(input.Peek()).size());
     copy.Close();
-    TRY(request.approve(import.name()));
+    TRY(request.approve(import.name(), import.labels()));
   }
   return import.Commit(hash.HexDigest());
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "store/import.h"
@@ -24,7 +25,7 @@ struct ImportRequest {
   // All bytes of the file go to this descriptor as they are read (-1: nowhere), and it is closed at the end.
   int copy = -1;
   // Asked when everything was read, before anything is put in place; an error ends the import.
-  std::function<Status(const std::string& image_name)> approve;
+  std::function<Status(const std::string& image_name, const std::vector<appc::Label>& labels)> approve;
 };
 Result<store::Store::Import::Stored> ImportArchive(store::Store& store, const ImportRequest& request);
 

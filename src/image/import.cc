@@ -21,6 +21,7 @@ namespace {
 
 // The signature that belongs to an image file: the one that was named, or FILE.aci.asc beside FILE.aci.
 Result<std::string> ReadSignature(const std::string& path, const ImportOptions& options) {
+  if (options.signature_bytes) return *options.signature_bytes;
   const bool named = !options.signature.empty();
   const std::string signature = named ? options.signature : SignatureLocation(path);
   // One that was named may be a pipe; one that lies there must not keep us waiting.
@@ -35,13 +36,15 @@ struct SignatureCheck {
   Fd approval;  // writing a byte allows the fetch program to go on
 };
 
-Status Approve(SignatureCheck& check, const Keystore& keystore, const std::string& name) {
-  auto signer = check.verification.Finish(keystore, name);
+Status Approve(SignatureCheck& check, const ImportOptions& options, const std::string& name,
+               const std::vector<appc::Label>& labels) {
+  auto signer = check.verification.Finish(options.keystore, name);
   if (!signer) {
     if (IsUnknownSigner(signer.error())) Notice("image", UnknownSignerHint(name));
     return std::move(signer).error();
   }
   Notice("image", VerifiedMessage(*signer));
+  if (options.check) TRY(options.check(name, labels));
   return WriteAll(check.approval.get(), "y");
 }
 
@@ -78,7 +81,8 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   auto [report, report_end] = TRY(MakePipe());
   SpawnOptions spawn;
   spawn.program = TRY(FindFetchProgram());
-  spawn.argv = {"fetch", "import", store.data_dir(), path};
+  const std::string& shown = options.shown_as.empty() ? path : options.shown_as;
+  spawn.argv = {"fetch", "import", store.data_dir(), shown};
   if (!options.render) spawn.argv.push_back("--no-render");
   if (options.latest) spawn.argv.push_back("--latest");
   spawn.fds = {{file.get(), store::kFileFd}, {report_end.get(), store::kReportFd}};
@@ -97,11 +101,17 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
       if (options.progress) options.progress(ParseUint(words[1]).value_or(0), static_cast<uint64_t>(st.st_size));
       return true;
     }
-    if (words[0] != "read" || words.size() != 2 || approved) return false;
+    if (words[0] != "read" || words.size() % 2 != 0 || approved) return false;
     auto name = store::UnescapeWord(words[1]);
     if (!name) return false;
+    std::vector<appc::Label> labels;
+    for (size_t i = 2; i < words.size(); i += 2) {
+      auto label = store::UnescapeWord(words[i]), value = store::UnescapeWord(words[i + 1]);
+      if (!label || !value) return false;
+      labels.push_back({*label, *value});
+    }
     // On an error nobody holds the other end any more, and the fetch program gives up.
-    TRY(Approve(*check, options.keystore, *name));
+    TRY(Approve(*check, options, *name, labels));
     approved = true;
     return true;
   });
@@ -109,7 +119,7 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   check.reset();
   ExitStatus exit = TRY(child.Wait());
   if (!result && exit.signaled) {
-    return Err(Code::kInternal, "importing ", path, ": the fetch program was killed by signal ", exit.code);
+    return Err(Code::kInternal, "importing ", shown, ": the fetch program was killed by signal ", exit.code);
   }
   return result;
 }

@@ -9,8 +9,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "appc/names.h"
 #include "base/result.h"
 #include "image/signature/keystore.h"
 #include "store/store.h"
@@ -30,6 +33,12 @@ struct ImportOptions {
   Keystore keystore;
   // The detached signature; empty: the image's name with ".aci" replaced by ".aci.asc".
   std::string signature;
+  // The signature itself, where it did not come from a file.
+  std::optional<std::string> signature_bytes;
+  // What messages call the file; empty: its path.
+  std::string shown_as;
+  // Asked about the manifest of an image with a good signature, before the image counts as stored. Optional.
+  std::function<Status(const std::string& name, const std::vector<appc::Label>& labels)> check;
 };
 
 struct ImportResult {

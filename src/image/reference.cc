@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include <optional>
-#include <unordered_set>
 
 #include "base/file.h"
 #include "image/import.h"
 #include "image/oci/config.h"
 #include "image/oci/import.h"
 #include "image/oci/reference.h"
+#include "image/remote_session.h"
 
 namespace rkt::image {
 
@@ -24,8 +24,6 @@ namespace {
 constexpr std::string_view kExtension = ".aci";
 constexpr char kDockerRepository[] = "appc.io/docker/repository";
 constexpr char kDockerManifestHash[] = "appc.io/docker/manifesthash";
-// More would be a cycle that nobody meant.
-constexpr size_t kMaxDependencies = 1024;
 
 std::string Absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
@@ -125,16 +123,6 @@ bool CameWithRkt(const std::string& path, const std::string& images_dir) {
   return parent == program.substr(0, program.rfind('/'));
 }
 
-Error NotSupported(const Reference& reference) {
-  switch (reference.kind) {
-    case ReferenceKind::kUrl:
-      return Err(Code::kUnsupported, "fetching from URLs is not supported by this version: ", Quote(reference.text));
-    default:
-      return Err(Code::kUnsupported, "image ", Quote(reference.text),
-                 " is not in the store, and discovery is not supported by this version");
-  }
-}
-
 // A stored image that came from this reference of a registry. kNotFound where there is none.
 Result<std::string> FindStoredDocker(const store::Store& store, const oci::RegistryReference& reference) {
   appc::ImageName name;
@@ -196,7 +184,7 @@ Result<std::string> FindOciImage(store::Store& store, const Reference& reference
 }
 
 Result<std::string> FindReference(store::Store& store, const Reference& reference, const FetchOptions& options,
-                                  const std::string& signature, bool insecure) {
+                                  const std::string& signature, bool insecure, RemoteSession& session) {
   switch (reference.kind) {
     case ReferenceKind::kFile: {
       ImportOptions import;
@@ -216,48 +204,17 @@ Result<std::string> FindReference(store::Store& store, const Reference& referenc
     case ReferenceKind::kOciArchive:
     case ReferenceKind::kDockerArchive:
       return FindOciImage(store, reference, options, insecure);
-    case ReferenceKind::kName: {
-      auto found = store.FindImage(reference.name);
-      if (found || found.error().code() != Code::kNotFound) return found;
-      if (options.pull == PullPolicy::kNever) {
-        return Err(Code::kNotFound, "unable to fetch image from image name ", Quote(reference.text),
-                   ": it is not in the store");
-      }
-      return NotSupported(reference);
-    }
-    default:
-      if (options.pull == PullPolicy::kNever) {
-        return Err(Code::kNotFound, "unable to fetch image from ",
-"URL ", Quote(reference.text), ": it is not in the store");
-      }
-      return NotSupported(reference);
+    case ReferenceKind::kName:
+      return session.FindName(reference.name, reference.text, signature);
+    case ReferenceKind::kUrl:
+      return session.FindUrl(reference.location, reference.text, signature);
   }
+  return Err(Code::kInternal, "no such kind of reference");
 }
 
-// All that the image depends on must be stored. What is there is good enough under every policy, as long as nothing can
-// be fetched by name.
-Status CheckDependencies(store::Store& store, const std::string& key, std::unordered_set<std::string>* seen) {
-  if (!seen->insert(key).second) return {};
-  if (seen->size() > kMaxDependencies) return Err(Code::kInvalid, "more than ", kMaxDependencies, " dependencies");
-  appc::ImageManifest manifest = TRY(store.ReadManifest(key));
-  for (const appc::Dependency& dependency : manifest.dependencies) {
-    auto found = dependency.image_id.empty() ? store.FindImage({dependency.image_name, dependency.labels})
-                                             : store.ResolveKey(dependency.image_id);
-    if (!found) {
-      appc::ImageName name{dependency.image_name, dependency.labels};
-      return Err(Code::kUnsupported, "image ", Quote(manifest.name), " depends on ", Quote(name.Text()),
-                 ", which is not in the store, and discovery is not supported by this version");
-    }
-    TRY(CheckDependencies(store, *found, seen));
-  }
-  return {};
-}
-
-Result<std::string> Complete(store::Store& store, std::string key, const FetchOptions& options, bool render) {
-  if (options.dependencies) {
-    std::unordered_set<std::string> seen;
-    TRY(CheckDependencies(store, key, &seen));
-  }
+Result<std::string> Complete(store::Store& store, std::string key, const FetchOptions& options, bool render,
+                             RemoteSession& session) {
+  if (options.dependencies) TRY(session.FindDependencies(key));
   // Does nothing where the import rendered it already.
   if (render && options.render && ::geteuid() == 0) TRY(store.RenderTree(key));
   return key;
@@ -309,8 +266,10 @@ PullPolicy ParsePullPolicy(std::string_view word) {
 Result<std::string> FindImage(store::Store& store, const std::string& text, const FetchOptions& options,
                               const std::string& signature) {
   Reference reference = TRY(ParseReference(text));
-  std::string key = TRY(FindReference(store, reference, options, signature, options.insecure_image));
-  return Complete(store, std::move(key), options, reference.kind == ReferenceKind::kFile);
+  RemoteSession session(store, options, options.insecure_image);
+  std::string key = TRY(FindReference(store, reference, options, signature, options.insecure_image, session));
+  const bool fetched = reference.kind == ReferenceKind::kFile || reference.kind == ReferenceKind::kUrl;
+  return Complete(store, std::move(key), options, fetched, session);
 }
 
 Result<std::string> FindStage1Image(store::Store& store, const std::string& text, const FetchOptions& options,
@@ -318,17 +277,20 @@ Result<std::string> FindStage1Image(store::Store& store, const std::string& text
   Reference reference = TRY(ParseReference(text));
   bool insecure = options.insecure_image ||
                   (reference.kind == ReferenceKind::kFile && CameWithRkt(reference.location, images_dir));
-  return FindReference(store, reference, options, {}, insecure);
+  RemoteSession session(store, options, insecure);
+  return FindReference(store, reference, options, {}, insecure, session);
 }
 
 Result<std::vector<std::string>> FetchImages(store::Store& store, const std::vector<FetchRequest>& requests,
                                              const FetchOptions& options) {
+  RemoteSession session(store, options, options.insecure_image);
   std::vector<std::string> keys;
   for (const FetchRequest& request : requests) {
     Reference reference = TRY(ParseReference(request.image));
     if (reference.kind == ReferenceKind::kHash) reference = TRY(NameReference(request.image));
-    std::string key = TRY(FindReference(store, reference, options, request.signature, options.insecure_image));
-    keys.push_back(TRY(Complete(store, std::move(key), options, /*render=*/true)));
+    std::string key =
+        TRY(FindReference(store, reference, options, request.signature, options.insecure_image, session));
+    keys.push_back(TRY(Complete(store, std::move(key), options, /*render=*/true, session)));
   }
   return keys;
 }

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "image/signature/keystore.h"
+#include "image/signature/trust.h"
 #include "store/store.h"
 
 namespace rkt::image {
@@ -49,14 +50,16 @@ struct FetchOptions {
   std::function<Result<std::shared_ptr<const config::Config>>()> config;
   bool insecure_http = false;  // --insecure-options=http
   bool insecure_tls = false;   // --insecure-options=tls
+  bool insecure_pubkey = false;        // --insecure-options=pubkey
+  bool trust_keys_from_https = false;  // --trust-keys-from-https
+  TrustDialog dialog;                  // for keys that are found while an image is fetched by name
   // A name for each import that starts, then its progress (total 0 where unknown). Optional.
   std::function<void(const std::string& what, uint64_t done, uint64_t total)> progress;
 };
 
 // The key of the image that the string names: files are imported, hashes and names looked up in the store. docker and OCI
-// images are fetched (kPermission without insecure_image: nothing signs them). URLs and names that would need discovery
-// are kUnsupported in this version; with kNever a name or hash that
-// is not stored is kNotFound. `signature` belongs to this image, empty where none was given.
+// images are fetched (kPermission without insecure_image: nothing signs them). URLs and names are looked up and fetched by
+// the pull policy (remote_session.h); with kNever what is not stored is kNotFound. `signature` belongs to this image, empty where none was given.
 Result<std::string> FindImage(store::Store& store, const std::string& text, const FetchOptions& options,
                               const std::string& signature = {});
 // The same for a stage1 image: no dependencies, and an image in `images_dir` (the built-in images directory), or beside

@@ -167,6 +167,7 @@ Status Store::Import::State::PlaceImage(const std::string& key, bool* already_st
 }
 
 const std::string& Store::Import::name() const { return state_->manifest->name; }
+const std::vector<appc::Label>& Store::Import::labels() const { return state_->manifest->labels; }
 
 Result<Store::Import::Stored> Store::Import::Commit(const std::string& sha512) {
   State& state = *state_;

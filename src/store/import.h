@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/tar.h"
 #include "store/extract.h"
@@ -33,8 +34,9 @@ class Store::Import {
   // when that is asked for. Errors are the archive's (kInvalid), the source's, or of writing (they name the file).
   Status Read(const TarReader::Source& source);
 
-  // The image's name, once the archive was read.
+  // The image's name and labels, once the archive was read.
   const std::string& name() const;
+  const std::vector<appc::Label>& labels() const;
 
   struct Stored {
     std::string key;

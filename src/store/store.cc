@@ -4,6 +4,7 @@
 #include "store/store.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -391,6 +392,14 @@ Result<Lock> Store::LockPreparing(Lock::Kind kind) const {
 
 // --- housekeeping
 
+// Downloads (named by a key) that were broken off are gone on from for a week; imports are never.
+static bool IsYoung(int cas, const std::string& path) {
+  constexpr int64_t kWeek = 7 * 24 * 3600;
+  struct stat st;
+  return ::fstatat(cas, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+         ::time(nullptr) - st.st_mtim.tv_sec < kWeek;
+}
+
 Status Store::CollectTemporary() {
   int cas = state_->cas.get();
   auto entries = ListDirAt(cas, "tmp");
@@ -398,6 +407,7 @@ Status Store::CollectTemporary() {
   Status first;
   for (const DirEntry& entry : *entries) {
     std::string path = StrCat("tmp/", entry.name);
+    if (entry.name.starts_with(kKeyPrefix) && IsYoung(cas, path)) continue;
     Status status = [&]() -> Status {
       auto file = OpenAt(cas, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
       if (!file) {

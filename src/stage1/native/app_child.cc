@@ -130,27 +130,15 @@ int NewFilesystem(const MountStep& step) {
   return mount;
 }
 
-// /dev, filled before anybody can see it. The nodes work only here: everything else is nodev, and the filter lets no
-// app make others; where an app has no such filter, the file system is nodev too and the nodes are bound from the
-// pod's own /dev.
-int MakeDev(int root, const MountStep& step) {
-  struct Node {
-    const char* name;
-    unsigned major, minor;
-  };
-  constexpr Node kNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
-                             {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+// Fills a new directory with what belongs into /dev. 0, or -1 with errno.
+int FillDev(int dev, const MountStep& step, bool bind) {
   constexpr const char* kLinks[][2] = {{"pts/ptmx", "ptmx"},
                                        {"/proc/self/fd", "fd"},
                                        {"/proc/self/fd/0", "stdin"},
                                        {"/proc/self/fd/1", "stdout"},
                                        {"/proc/self/fd/2", "stderr"},
                                        {"/run/systemd/journal/dev-log", "log"}};
-  bool bind = (step.attributes & MOUNT_ATTR_NODEV) != 0;
-  int dev = NewFilesystem(step);
-  if (dev < 0) return -1;
-  ::umask(0);
-  for (const Node& node : kNodes) {
+  for (const DeviceNode& node : kDeviceNodes) {
     mode_t type = bind ? S_IFREG : S_IFCHR;
     if (::mknodat(dev, node.name, type | 0666, bind ? 0 : ::makedev(node.major, node.minor)) != 0) return -1;
   }
@@ -164,17 +152,38 @@ int MakeDev(int root, const MountStep& step) {
   for (const auto& link : kLinks) {
     if (::symlinkat(link[0], dev, link[1]) != 0) return -1;
   }
-  ::umask(022);
-  if (::move_mount(dev, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH) != 0) return -1;
+  return 0;
+}
+
+// The app's /dev is a directory (step.source) of the pod's, mounted. The nodes work only here: everything else is
+// nodev, and the filter lets no app make others; where an app has no such filter, this mount is nodev too and the
+// nodes are bound from the pod's own /dev.
+int MakeDev(int root, const MountStep& step) {
+  bool bind = (step.attributes & MOUNT_ATTR_NODEV) != 0;
+  // It exists where a pre-start handler of the app has run.
+  if (::mkdirat(AT_FDCWD, step.source, 0755) == 0) {
+    int dev = ::open(step.source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dev < 0) return -1;
+    ::umask(0);
+    if (FillDev(dev, step, bind) != 0) return -1;
+    ::umask(022);
+  } else if (errno != EEXIST) {
+    return -1;
+  }
+  int mount = ::open_tree(AT_FDCWD, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+  if (mount < 0 || SetAttributes(mount, step.attributes, false) != 0 ||
+      ::move_mount(mount, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    return -1;
+  }
   if (!bind) return 0;
   auto bind_node = [&](const char* name) {
     char source[32] = "dev/";
     strcat(source, name);
-    int mount = ::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    return mount >= 0 && SetAttributes(mount, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) == 0 &&
-           ::move_mount(mount, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+    int node = ::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    return node >= 0 && SetAttributes(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) == 0 &&
+           ::move_mount(node, "", mount, name, MOVE_MOUNT_F_EMPTY_PATH) == 0;
   };
-  for (const Node& node : kNodes) {
+  for (const DeviceNode& node : kDeviceNodes) {
     if (!bind_node(node.name)) return -1;
   }
   return step.tun && !bind_node("net/tun") ? -1 : 0;
@@ -314,6 +323,11 @@ void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
   const int sources[3] = {plan.stdin_fd, plan.stdout_fd, plan.stderr_fd};
   int high[3];
   for (int i = 0; i < 3; ++i) {
+    if (sources[i] < 0) {
+      high[i] = ::open("/dev/null", (i == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+      if (high[i] < 0) Fail(failure, AppStep::kStreams, errno);
+      continue;
+    }
     // Out of the way first: one stream's source may be the number of another.
     high[i] = sources[i] == i ? i : ::fcntl(sources[i], F_DUPFD_CLOEXEC, 3);
     if (high[i] < 0) Fail(failure, AppStep::kStreams, errno);

@@ -28,7 +28,7 @@ struct MountStep {
     kProvide,     // the same, onto a file that the image may have; a link there is refused
     kVolume,      // like kBind, but the target is made where it is missing and may be reached through symlinks
     kReadOnly,    // the target bound onto itself, read-only
-    kDev,         // /dev: a tmpfs with the pseudo devices, and links
+    kDev,         // /dev: the directory `source`, made with the pseudo devices and links
   };
   Kind kind;
   bool optional = false;        // a missing target or source is no failure
@@ -41,6 +41,13 @@ struct MountStep {
   bool tun = false;             // kDev: with net/tun
   mode_t mode = 0755;
 };
+
+struct DeviceNode {
+  const char* name;
+  unsigned major, minor;
+};
+inline constexpr DeviceNode kDeviceNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
+                                              {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
 
 enum class AppStep : int {
   kNone,
@@ -72,7 +79,7 @@ struct AppChildPlan {
   bool readonly_rootfs = false;
   bool allow_devices = false;          // device nodes of the image work (--insecure-options=paths)
 
-  int stdin_fd = -1;                   // become 0, 1, 2
+  int stdin_fd = -1;                   // become 0, 1, 2; below 0 it is the app's /dev/null
   int stdout_fd = -1;
   int stderr_fd = -1;
   bool controlling_terminal = false;   // stdin_fd is a terminal to make the session's

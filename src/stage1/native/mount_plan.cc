@@ -40,14 +40,12 @@ void Directory(AppPlan& app, const char* target, mode_t mode, bool optional) {
   step.optional = optional;
 }
 
-void Filesystem(AppPlan& app, const char* type, const char* target, uint64_t attributes,
-                std::vector<const char*> options = {}) {
+void Filesystem(AppPlan& app, const char* type, const char* target, uint64_t attributes) {
   MountStep& step = Add(app, MountStep::Kind::kFilesystem, target);
   step.source = type;
   step.attributes = attributes;
   // The first column of `mount` shows the type rather than "none".
-  options.insert(options.end(), {"source", type, nullptr});
-  app.lists.push_back(std::move(options));
+  app.lists.push_back({"source", type, nullptr});
   step.options = app.lists.back().data();
 }
 
@@ -73,12 +71,13 @@ void AddDev(AppPlan& app, const RunOptions& options) {
   Directory(app, "dev", 0755, false);
   // Without a filter that keeps mknod in bounds the file system itself must open no devices.
   bool filtered = !app.seccomp.empty() || options.disable_paths;
-  Filesystem(app, "tmpfs", "dev", MOUNT_ATTR_NOSUID | (filtered ? 0 : MOUNT_ATTR_NODEV),
-             {"mode", "0755", "size", "65536k"});
-  app.mounts.back().kind = MountStep::Kind::kDev;
-  app.mounts.back().tun = options.tun_device;
+  app.strings.push_back(StrCat("dev/app-", app.name));
+  MountStep& dev = Add(app, MountStep::Kind::kDev, "dev");
+  dev.source = app.strings.back().c_str();
+  dev.attributes = MOUNT_ATTR_NOSUID | (filtered ? 0 : MOUNT_ATTR_NODEV);
+  dev.tun = options.tun_device;
   Bind(app, "dev/pts", "dev/pts", 0, false);
-  Bind(app, "dev/shm", "dev/shm", 0, false);
+  Bind(app, "dev/shm", "dev/shm", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
   if (options.interactive) {
     Add(app, MountStep::Kind::kFile, "dev/console").mode = 0600;
     Bind(app, "dev/console", "dev/console", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, true);

@@ -60,7 +60,9 @@ Status PlanCapabilities(AppPlan& app, const appc::App& section, const RunOptions
     return {};
   }
   appc::Capabilities isolators = appc::GetCapabilities(section.isolators);
-  app.capabilities = TRY(stage1::CapabilityMask({isolators.retain, isolators.remove}));
+  auto mask = stage1::CapabilityMask({isolators.retain, isolators.remove});
+  if (!mask) return Error(Code::kUnsupported, mask.error().Text());
+  app.capabilities = *mask;
   return {};
 }
 

@@ -73,26 +73,25 @@ bool BindsDevices(const PodPlan& plan) {
   });
 }
 
-// The pod's own /dev: what the apps' are made of. Device nodes, terminals, shared memory, and small files that apps
-// get to see elsewhere; a tmpfs takes them faster than the overlay of the pod's root.
+// The pod's own /dev, one tmpfs for all that the pod needs in memory: the apps' /dev directories and their shared
+// memory, what hides paths from them, small files that they get to see elsewhere (a tmpfs takes them faster than the
+// overlay of the pod's root), and beside it the pod's terminals.
 Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
-  Fd dev = TRY(NewMount("tmpfs", {{"mode", "0755"}, {"size", "1m"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  struct Node {
-    const char* name;
-    unsigned major, minor;
-  };
-  constexpr Node kNodes[] = {{"null", 1, 3},    {"zero", 1, 5}, {"full", 1, 7},      {"random", 1, 8},
-                             {"urandom", 1, 9}, {"tty", 5, 0},  {"net/tun", 10, 200}};
+  Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}}, MOUNT_ATTR_NOSUID));
   ::umask(0);
   if (BindsDevices(plan)) {
-    TRY(MakeDirAt(dev.get(), "net", 0755));
-    for (const Node& node : kNodes) {
+    auto make = [&](const DeviceNode& node) -> Status {
       if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
         return SysErr("mknod /dev/", node.name);
       }
+      return {};
+    };
+    for (const DeviceNode& node : kDeviceNodes) TRY(make(node));
+    if (options.tun_device) {
+      TRY(MakeDirAt(dev.get(), "net", 0755));
+      TRY(make({"net/tun", 10, 200}));
     }
   }
-  // What takes the place of the paths that apps may not see.
   if (::mknodat(dev.get(), "hidden-file", S_IFREG, 0) != 0) return SysErr("creating /dev/hidden-file");
   TRY(MakeDirAt(dev.get(), "hidden-directory", 0));
   TRY(MakeDirAt(dev.get(), "pts", 0755));
@@ -103,11 +102,10 @@ Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
     TRY(WriteFileAt(dev.get(), "hosts", stage1::FallbackHostsText(plan.hostname), 0644));
   }
   TRY(AttachMountAt(dev.get(), root, "dev"));
-  Fd pts = TRY(NewMount("devpts", {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+  Fd pts = TRY(NewMount("devpts",
+                        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  TRY(AttachMountAt(pts.get(), root, "dev/pts"));
-  Fd shm = TRY(NewMount("tmpfs", {{"mode", "1777"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-  return AttachMountAt(shm.get(), root, "dev/shm");
+  return AttachMountAt(pts.get(), root, "dev/pts");
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "pod/paths.h"
 #include "stage1/native/commands.h"
+#include "stage1/native/memory.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
 #include "stage1/native/pod_init.h"
@@ -136,9 +137,15 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
 
 // Waits for pid 1 of the pod and hands the stop signals on to it.
 int WaitForPod(pid_t pod, const sigset_t& signals) {
+  bool idle = false;
   for (;;) {
     siginfo_t info;
-    int signal = ::sigwaitinfo(&signals, &info);
+    constexpr struct timespec kIdle = {kIdleMs / 1000, kIdleMs % 1000 * 1000000};
+    int signal = ::sigtimedwait(&signals, &info, idle ? nullptr : &kIdle);
+    if (signal < 0 && errno == EAGAIN) {
+      ReleaseIdleMemory();
+      idle = true;
+    }
     if (signal == SIGCHLD) {
       int status;
       if (::waitpid(pod, &status, WNOHANG) != pod) continue;
@@ -156,12 +163,17 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
-  PodPlan plan = TRY(MakePodPlan(pod_dir.get(), manifest, options));
+  auto planned = MakePodPlan(pod_dir.get(), manifest, options);
+  if (!planned && planned.error().code() == Code::kUnsupported) {
+    // A capability that nobody knows: 1, as it always was; 254 is for what keeps a pod from being tried.
+    PrintError("stage1", planned.error());
+    return 1;
+  }
+  PodPlan plan = TRY(std::move(planned));
   for (const std::string& warning : plan.warnings) Notice("stage1", warning);
 
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
-  files.null = TRY(Open("/dev/null", O_RDWR));
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
   files.groups = &groups;

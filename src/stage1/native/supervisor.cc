@@ -23,6 +23,7 @@
 #include "base/mount.h"
 #include "pod/paths.h"
 #include "stage1/common/program_lookup.h"
+#include "stage1/native/memory.h"
 #include "stage1/native/pod_init.h"
 
 namespace rkt::native {
@@ -144,7 +145,7 @@ Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
     child.stdin_fd = child.stdout_fd = child.stderr_fd = slave_.get();
     child.controlling_terminal = true;
   } else {
-    child.stdin_fd = plan_.interactive ? 0 : files_.null.get();
+    child.stdin_fd = plan_.interactive ? 0 : -1;
     child.stdout_fd = app.out_write.get();
     child.stderr_fd = app.err_write.get();
   }
@@ -323,8 +324,8 @@ void Supervisor::Ended(AppState& app, int wait_status) {
   if (slave_) ReadTerminal();
   for (LineSink& sink : app.sinks) sink.Finish();
   int status = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
-  // The end that was asked for is no failure.
-  if (stopping_ && WIFSIGNALED(wait_status) && (status == SIGTERM || status == SIGKILL)) status = 0;
+  // The end that was asked for is no failure, whatever the app makes of it.
+  if (stopping_) status = 0;
   if (!app.failed) {
     if (app.phase == Phase::kMain) {
       app.status = status;
@@ -411,10 +412,14 @@ int Supervisor::Run() {
         sources.emplace_back(&app, 1);
       }
     }
-    int timeout = -1;
+    int timeout = released_ ? -1 : kIdleMs;
     if (stopping_ && !killed_) timeout = static_cast<int>(std::max<int64_t>(0, kill_at_ms_ - NowMs()));
     int ready = ::poll(polls.data(), polls.size(), timeout);
     if (ready < 0 && errno != EINTR) return 254;
+    if (ready == 0 && !released_) {
+      ReleaseIdleMemory();
+      released_ = true;
+    }
     if (stopping_ && !killed_ && NowMs() >= kill_at_ms_) KillAll();
     if (ready <= 0) continue;
     if (polls[1].revents != 0) ::_exit(254);  // rkt is gone; the kernel ends everybody in here with us

@@ -21,7 +21,6 @@ namespace rkt::native {
 // What the process outside of the pod has opened for it.
 struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
-  Fd null;                             // /dev/null, of the host
   std::vector<Fd> logs;                // POD/logs/APP, one per app
   cgroup::PodGroups* groups = nullptr;
 };
@@ -89,6 +88,7 @@ class Supervisor {
   bool killed_ = false;
   bool all_started_ = false;
   bool ready_ = false;
+  bool released_ = false;          // memory was given back in the first idle moment
   bool alone_ = false;             // the last look found no child left
   int64_t kill_at_ms_ = 0;
   int exit_code_ = 0;              // of the first app that failed

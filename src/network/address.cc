@@ -99,7 +99,7 @@ std::optional<MacAddress> ParseMac(std::string_view text) {
   if (text.size() != 17) return std::nullopt;
   MacAddress mac;
   for (size_t i = 0; i < 6; ++i) {
-    if (i > 0 && text[3 * i - 1] != ':') return std::nullopt;
+    if (i > 0 && text[3 * i - 1] != ':' && text[3 * i - 1] != '-') return std::nullopt;
     const char* begin = text.data() + 3 * i;
     auto [end, ec] = std::from_chars(begin, begin + 2, mac[i], 16);
     if (ec != std::errc() || end != begin + 2) return std::nullopt;

@@ -52,6 +52,7 @@ std::string ToText(const Prefix& prefix);
 std::string MaskText(const Prefix& prefix);
 
 using MacAddress = std::array<uint8_t, 6>;
+// "02:00:0a:00:00:01"; dashes will do as well (--net's arguments have no room for colons).
 std::optional<MacAddress> ParseMac(std::string_view text);
 std::string ToText(const MacAddress& mac);
 // A locally administered unicast address that depends on the text alone.

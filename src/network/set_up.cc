@@ -53,7 +53,11 @@ Result<json::Value> CapabilityArguments(const NetworkChoice* choice, const std::
   json::Value capabilities = json::Value::Object();
   if (!ports.empty()) capabilities.Set("portMappings", PortMappings(ports));
   if (choice == nullptr) return capabilities;
-  if (const std::string* mac = choice->Argument("MAC")) capabilities.Set("mac", *mac);
+  if (const std::string* text = choice->Argument("MAC")) {
+    auto mac = ParseMac(*text);
+    if (!mac) return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument MAC: ", Quote(*text), " is not a hardware address");
+    capabilities.Set("mac", ToText(*mac));
+  }
   if (const std::string* ip = choice->Argument("IP")) capabilities.Set("ips", json::Value::Array(std::vector<std::string>{*ip}));
   json::Value bandwidth = json::Value::Object();
   for (auto [argument, key] : {std::pair("INGRESS_RATE", "ingressRate"), {"INGRESS_BURST", "ingressBurst"},

@@ -195,6 +195,8 @@ inline void InNewHost(const std::function<void(TestHost&)>& body) {
   if (pid == 0) {
     if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) ::_exit(77);
     ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    // Nothing is left behind, whatever happens.
+    ::mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
     // ip(8) and the plugins look at interfaces of this namespace there.
     ::mount("sysfs", "/sys", "sysfs", 0, nullptr);
     {

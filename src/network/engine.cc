@@ -146,12 +146,14 @@ Status SetGatewayAddress(const EngineAttachment& attachment, NetlinkSocket& host
 Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) {
   const EngineConfig& engine = Engine(attachment);
   auto bridge = GetLink(host, engine.bridge);
+  bool made = false;
   if (!bridge && bridge.error().code() == Code::kNotFound) {
     MacAddress mac = MacFrom(StrCat("bridge ", engine.bridge));
     NetlinkBatch create;
-    AddBridge(create, engine.bridge, mac, engine.mtu, StrCat("rkt network ", attachment.config->name));
+    AddBridge(create, engine.bridge, mac, engine.mtu);
     TRY(host.Run(create));
     bridge = GetLink(host, engine.bridge);
+    made = true;
   }
   LinkInfo link = TRY(std::move(bridge));
   if (link.kind != "bridge") {
@@ -159,7 +161,10 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
   }
   if (!link.up || attachment.publishes) {
     NetlinkBatch up;
-    SetLink(up, link.index, engine.bridge, {.no_link_local = !link.up, .route_localnet = attachment.publishes});
+    SetLink(up, link.index, engine.bridge,
+            {.no_link_local = !link.up,
+             .route_localnet = attachment.publishes,
+             .alias = made ? StrCat(kBridgeAlias, attachment.config->name) : ""});
     if (!link.up && HasV6(attachment)) AddLinkLocal(up, link.index, link.mac);
     TRY(host.Run(up));
   }

@@ -29,6 +29,9 @@ struct EngineAttachment {
   std::string link;              // the host's end, where there is one
 };
 
+// The alias of a bridge that was made here is this and the network's name.
+inline constexpr char kBridgeAlias[] = "rkt network ";
+
 std::string InterfaceName(int number);
 // The arguments IP=, IP6= and MAC= of a network; kInvalid names the argument.
 struct EngineArguments {

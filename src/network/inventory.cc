@@ -15,6 +15,7 @@
 #include "base/uuid.h"
 #include "network/applied.h"
 #include "network/cni.h"
+#include "network/engine.h"
 #include "network/holders.h"
 #include "network/iptables.h"
 #include "network/lease.h"
@@ -26,8 +27,6 @@
 namespace rkt::network {
 
 namespace {
-
-constexpr char kBridgeAlias[] = "rkt network ";
 
 // A path beside which pods of the data directory are found.
 std::string AnyPod(const InventoryRequest& request) { return StrCat(request.data_dir, "/pods/run/none"); }
@@ -105,8 +104,10 @@ class Pruner {
     Leases();
     Names();
     Results();
-    Rules();
+    // Who came since the list was made has a link by now.
+    holders_ = ListHolders(request_);
     Bridges();
+    Rules();
     CollectPluginGarbage();
     return std::move(report_);
   }
@@ -218,7 +219,6 @@ class Pruner {
       if (check_(owner) == HolderState::kAlive) continue;
       if (Try(RemoveRulesOf(*socket, owner))) Removed(StrCat("rules of pod ", owner));
     }
-    // Who came since the list was made has a link by now.
     holders_ = ListHolders(request_);
     Try(PruneRules(*socket, [&](const std::string& network) { return InUse(network); }));
   }

@@ -84,14 +84,13 @@ void AddVeth(NetlinkBatch& batch, const VethPair& veth) {
   batch.End(info);
 }
 
-void AddBridge(NetlinkBatch& batch, const std::string& name, const MacAddress& mac, int mtu, const std::string& alias) {
+void AddBridge(NetlinkBatch& batch, const std::string& name, const MacAddress& mac, int mtu) {
   ifinfomsg fixed = {};
   batch.Begin(RTM_NEWLINK, kCreate, fixed, StrCat("creating the bridge ", name), EEXIST);
   batch.PutText(IFLA_IFNAME, name);
   // Without one of its own a bridge takes its ports' least address, and so changes it.
   batch.Put(IFLA_ADDRESS, mac.data(), mac.size());
   if (mtu > 0) batch.PutU32(IFLA_MTU, static_cast<uint32_t>(mtu));
-  batch.Put(IFLA_IFALIAS, alias.data(), alias.size());
   size_t info = batch.Nest(IFLA_LINKINFO);
   batch.PutText(IFLA_INFO_KIND, "bridge");
   batch.End(info);
@@ -118,6 +117,7 @@ void SetLink(NetlinkBatch& batch, int index, const std::string& name, const Link
   fixed.ifi_index = index;
   if (settings.up) fixed.ifi_flags = fixed.ifi_change = IFF_UP;
   batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting the interface ", name, " up"));
+  if (!settings.alias.empty()) batch.Put(IFLA_IFALIAS, settings.alias.data(), settings.alias.size());
   size_t families = batch.Nest(IFLA_AF_SPEC);
   if (settings.route_localnet || settings.announce) {
     size_t inet = batch.Nest(AF_INET);

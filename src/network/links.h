@@ -28,7 +28,7 @@ struct VethPair {
 void AddVeth(NetlinkBatch& batch, const VethPair& veth);
 
 // An existing bridge is left as it is.
-void AddBridge(NetlinkBatch& batch, const std::string& name, const MacAddress& mac, int mtu, const std::string& alias);
+void AddBridge(NetlinkBatch& batch, const std::string& name, const MacAddress& mac, int mtu);
 
 struct Macvlan {
   std::string name;
@@ -44,6 +44,7 @@ struct LinkSettings {
   bool up = true;
   bool no_link_local = true;    // the kernel makes no link-local address by itself
   bool route_localnet = false;  // packets from and to 127.0.0.0/8 may go over it
+  std::string alias;            // text for people; empty: left as it is
   bool announce = false;        // tells the neighbours its addresses when it comes up (arp_notify)
 };
 void SetLink(NetlinkBatch& batch, int index, const std::string& name, const LinkSettings& settings);

@@ -17,9 +17,6 @@ namespace {
 
 // Element comments are stored as the user space of nf_tables stores them: type 0, length, text with its NUL.
 constexpr char kCommentType = 0;
-// nft(8) tells by these how to print keys: user data of a set, type 0 (byte order of the key), 4 bytes, 2 = big endian.
-constexpr unsigned char kBigEndianKeys[] = {0, 4, 2, 0, 0, 0};
-
 nfgenmsg Header(uint8_t family) {
   nfgenmsg header = {};
   header.nfgen_family = family;
@@ -292,7 +289,6 @@ void Transaction::AddSet(const Set& set) {
   }
   // The transaction may name the set by it; names do as well.
   batch_.PutBe32(NFTA_SET_ID, static_cast<uint32_t>(batch_.count()));
-  batch_.Put(NFTA_SET_USERDATA, kBigEndianKeys, sizeof kBigEndianKeys);
 }
 
 void Transaction::AddChain(const std::string& name, const std::optional<BaseChain>& base) {

@@ -55,21 +55,6 @@ Status ParseDnsConfMode(RunOptions& options, std::string_view value) {
   return {};
 }
 
-Status CheckNetworks(const RunOptions& options) {
-  for (const std::string& net : options.net) {
-    std::string_view name = std::string_view(net).substr(0, net.find(':'));
-    if (name == "host" || name == "none") {
-      if (options.net.size() > 1) {
-        return Err(Code::kInvalid, "networking: ", Quote(name), " cannot be combined with other networks");
-      }
-      continue;
-    }
-    return Err(Code::kUnsupported, "networking: network ", Quote(name),
-               " is not supported by this version of stage1-native: use --net=none or --net=host");
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
@@ -88,9 +73,7 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
     if (name == "debug") {
       options.debug = TRY(BoolOf(*flag));
     } else if (name == "net") {
-      for (std::string& net : Split(value, ',')) {
-        if (!net.empty()) options.net.push_back(std::move(net));
-      }
+      options.net.push_back(value);
     } else if (name == "interactive") {
       options.interactive = TRY(BoolOf(*flag));
     } else if (name == "mutable") {
@@ -118,7 +101,6 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
     }
   }
   if (options.uuid.empty()) return Err(Code::kInvalid, "UUID is missing or malformed");
-  if (options.net.empty()) options.net.push_back("default");
   if (options.ipc.empty()) options.ipc = "auto";
   if (options.ipc != "auto" && options.ipc != "private" && options.ipc != "parent") {
     return Err(Code::kInvalid, "unknown IPC mode ", Quote(options.ipc), ": auto, private or parent are known");
@@ -132,7 +114,6 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
   if (options.mutable_pod) {
     return Err(Code::kUnsupported, "mutable pods are not supported by this version of stage1-native");
   }
-  TRY(CheckNetworks(options));
   return options;
 }
 

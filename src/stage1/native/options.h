@@ -21,7 +21,7 @@ struct RunOptions {
   bool disable_capabilities = false;
   bool disable_paths = false;
   bool disable_seccomp = false;
-  std::vector<std::string> net;      // entries of --net, "default" where it was not given
+  std::vector<std::string> net;      // values of --net, as the networks' own parser wants them
   std::string hostname;              // empty: rkt-UUID
   std::string ipc;                   // "auto", "private", "parent"
   std::string local_config = "/etc/rkt";
@@ -31,7 +31,6 @@ struct RunOptions {
   std::string hosts_mode = "default";   // "host", "stage0", "default"
   bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)
 
-  bool HostNetwork() const { return net.size() == 1 && net[0] == "host"; }
   bool PrivateIpc() const { return ipc != "parent"; }
 };
 

@@ -238,6 +238,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   });
   bool fallback_hosts = options.hosts_mode == "default" && !ExistsAt(root.get(), "etc/hosts");
   AddSystemMounts(app, options, has_sys_mount, fallback_hosts);
+  app.system_mount_count = app.mounts.size();
   AddUserMounts(app, plan, mounts);
   return app;
 }
@@ -269,7 +270,6 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
   PodPlan plan;
   plan.uuid = options.uuid;
   plan.hostname = options.hostname.empty() ? StrCat("rkt-", options.uuid) : options.hostname;
-  plan.host_network = options.HostNetwork();
   plan.private_ipc = options.PrivateIpc();
   plan.interactive = options.interactive;
   if (manifest.apps.empty()) return Err(Code::kInvalid, "pod must contain at least one application");

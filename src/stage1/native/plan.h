@@ -62,6 +62,7 @@ struct AppPlan {
   bool readonly_rootfs = false;
   bool allow_devices = false;
   std::vector<MountStep> mounts;       // point into `strings`
+  size_t system_mount_count = 0;       // so many come before the user's own
   std::deque<std::string> strings;
   std::deque<std::vector<const char*>> lists;
 
@@ -74,7 +75,7 @@ struct AppPlan {
 struct PodPlan {
   std::string uuid;
   std::string hostname;
-  bool host_network = false;
+  bool host_network = false;           // set when the networks are planned
   bool private_ipc = true;
   bool interactive = false;
   // Pid 1 stays in the mount namespace of the process outside, which has a private one already: one namespace less to

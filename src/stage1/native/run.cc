@@ -5,9 +5,11 @@
 // and waits; all that is between the user's shell and the pod: signals in, exit status out.
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,11 +22,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "pod/paths.h"
+#include "stage1/common/name_files.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/memory.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
 #include "stage1/native/pod_init.h"
+#include "stage1/native/pod_network.h"
 #include "stage1/native/supervisor.h"
 
 namespace rkt::native {
@@ -52,6 +56,20 @@ int StopTimeout(const appc::PodManifest& manifest) {
 bool HasPrivateMounts() {
   const char* word = ::getenv("RKT_PRIVATE_MOUNTS");
   return word != nullptr && ParseInt(word) == ::getpid();
+}
+
+Result<std::string> WorkingDirectory() {
+  char path[PATH_MAX];
+  if (::getcwd(path, sizeof path) == nullptr) return SysErr("getcwd");
+  return std::string(path);
+}
+
+// The entries that --hosts-entry asks for come behind what every pod's file has.
+Status CompleteHosts(int pod_dir, const PodPlan& plan, const RunOptions& options) {
+  if (options.hosts_mode != "stage0") return {};
+  std::string path = StrCat(pod::kStage1Rootfs, "/", pod::kHosts);
+  std::string entries = TRY(ReadFileAt(pod_dir, path));
+  return WriteFileAt(pod_dir, path, StrCat(stage1::FallbackHostsText(plan.hostname), entries), 0644, true);
 }
 
 // Empty volumes are directories of the pod: they live until it is collected.
@@ -101,13 +119,15 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
 
 // Runs as pid 1 of the pod; never returns.
 [[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout,
-                          CommandLine command_line) {
+                          CommandLine command_line, const std::string& pod_path) {
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "rkt-pod");
   memset(command_line.begin, 0, static_cast<size_t>(command_line.end - command_line.begin));
   strncpy(command_line.begin, "rkt-pod", static_cast<size_t>(command_line.end - command_line.begin));
   Status built = BuildPodRoot(plan, options);
+  if (built && files.network_word) built = AwaitNetwork(files.network_word.get(), pod_path, plan);
+  files.network_word.Close();
   if (!built) {
     PrintError("stage1", built.error());
     ::_exit(254);
@@ -118,7 +138,7 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
 
 // Clones pid 1 of the pod into its namespaces.
 Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles& files, int stop_timeout,
-                       CommandLine command_line) {
+                       CommandLine command_line, const std::string& pod_path) {
   struct clone_args args = {};
   args.flags = CLONE_NEWPID | CLONE_NEWUTS;
   if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
@@ -130,7 +150,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
     args.cgroup = static_cast<uint64_t>(files.groups->supervisor.get());
   }
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout, command_line);
+  if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout, command_line, pod_path);
   if (pid < 0) return SysErr("cloning the pod's namespaces");
   return static_cast<pid_t>(pid);
 }
@@ -172,13 +192,24 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   PodPlan plan = TRY(std::move(planned));
   for (const std::string& warning : plan.warnings) Notice("stage1", warning);
 
+  std::string pod_path = TRY(WorkingDirectory());
+  network::NetworkPlan network = TRY(PlanNetwork(plan, manifest, options, pod_path, pod_dir.get()));
+  plan.host_network = network.HostNetwork();
+  TRY(CompleteHosts(pod_dir.get(), plan, options));
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
   files.groups = &groups;
-  // Groups are taken down from here, which needs the host's /sys.
-  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty();
+  // Groups and networks are taken down from here, which needs the host's file systems.
+  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp();
+  Fd word;
+  if (network.NeedsSetUp()) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return SysErr("socketpair");
+    word = Fd(pair[0]);
+    files.network_word = Fd(pair[1]);
+  }
   Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   files.outside_pidfd = self.get();
 
@@ -191,25 +222,31 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   for (int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&waited, signal);
 
   TerminalModes terminal(0);
-  auto pod = ClonePod(plan, options, files, StopTimeout(manifest), command_line);
+  auto pod = ClonePod(plan, options, files, StopTimeout(manifest), command_line, pod_path);
   int status = 254;
   Status written;
   if (pod) {
     written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
+    files.network_word.Close();
+    if (written) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
+    word.Close();
     if (!written) ::kill(*pod, SIGKILL);
     status = WaitForPod(*pod, waited);
     if (options.interactive) terminal.Restore();
   }
   Status cleaned;
+  if (network.NeedsSetUp()) cleaned = TearDownNetwork(plan.uuid, pod_path, options.local_config);
   if (!groups.subcgroup.empty()) {
     std::string subcgroup = groups.subcgroup;
     groups = {};
-    cleaned = cgroup::Remove(subcgroup, plan.uuid);
-    if (cleaned) cleaned = UnlinkAt(pod_dir.get(), pod::kSubcgroupFile);
+    Status removed = cgroup::Remove(subcgroup, plan.uuid);
+    if (removed) removed = UnlinkAt(pod_dir.get(), pod::kSubcgroupFile);
+    if (cleaned) cleaned = std::move(removed);
   }
   if (cleaned) (void)WriteFileAt(pod_dir.get(), pod::kNothingToCollect, "", 0640, true);
   if (!pod) return std::move(pod).error();
   if (!written) return std::move(written).error();
+  if (!cleaned) PrintError("stage1", cleaned.error());
   return status;
 }
 

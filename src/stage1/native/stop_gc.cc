@@ -4,6 +4,7 @@
 // /stop and /gc: from outside, in the pod's directory.
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "pod/paths.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/options.h"
+#include "stage1/native/pod_network.h"
 
 namespace rkt::native {
 
@@ -77,10 +79,18 @@ Result<int> StopCommand(const std::vector<std::string>& arguments) {
 
 Result<int> GcCommand(const std::vector<std::string>& arguments) {
   std::string uuid;
-  for (const std::string& argument : arguments) {
-    if (auto normalized = NormalizeUuid(argument)) uuid = *normalized;
+  std::string local_config = "/etc/rkt";
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--local-config" && i + 1 < arguments.size()) {
+      local_config = arguments[++i];
+    } else if (auto normalized = NormalizeUuid(arguments[i])) {
+      uuid = *normalized;
+    }
   }
   if (uuid.empty()) return Err(Code::kInvalid, "UUID is missing or malformed");
+  char pod_path[PATH_MAX];
+  if (::getcwd(pod_path, sizeof pod_path) == nullptr) return SysErr("getcwd");
+  TRY(TearDownNetwork(uuid, pod_path, local_config));
   auto subcgroup = ReadFileAt(AT_FDCWD, pod::kSubcgroupFile, 4096);
   if (!subcgroup) return subcgroup.error().code() == Code::kNotFound ? Result<int>(0) : subcgroup.error();
   TRY(cgroup::Remove(*subcgroup, uuid));

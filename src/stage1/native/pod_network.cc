@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage1/native/pod_network.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mount.h"
+#include "pod/paths.h"
+#include "stage1/common/name_files.h"
+
+namespace rkt::native {
+
+namespace {
+
+std::string InStage1(const char* path) { return StrCat(pod::kStage1Rootfs, "/", path); }
+
+// The file `target` of every app comes from `source` of the pod's root, before the user's own mounts.
+void ShowFile(PodPlan& plan, const char* target, const char* source) {
+  for (AppPlan& app : plan.apps) {
+    bool shown = false;
+    for (MountStep& step : app.mounts) {
+      if (step.kind == MountStep::Kind::kProvide && std::string_view(step.target) == target) {
+        step.source = source;
+        shown = true;
+      }
+    }
+    if (shown) continue;
+    MountStep file = {}, bind = {};
+    file.kind = MountStep::Kind::kFile;
+    file.mode = 0644;
+    bind.kind = MountStep::Kind::kProvide;
+    bind.source = source;
+    bind.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    file.target = bind.target = target;
+    file.optional = bind.optional = true;
+    auto position = app.mounts.begin() + static_cast<ptrdiff_t>(app.system_mount_count);
+    app.mounts.insert(position, {file, bind});
+    app.system_mount_count += 2;
+  }
+}
+
+}  // namespace
+
+Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodManifest& manifest,
+                                         const RunOptions& options, const std::string& pod_path, int pod_dir) {
+  network::NetworkRequest request;
+  request.uuid = plan.uuid;
+  request.pod_path = pod_path;
+  request.local_config = options.local_config;
+  request.net = options.net;
+  request.ports = TRY(appc::ResolvePorts(manifest));
+  request.hostname = plan.hostname;
+  for (const AppPlan& app : plan.apps) request.apps.push_back(app.name);
+  if (options.hosts_mode == "stage0") {
+    for (std::string& line : Split(TRY(ReadFileAt(pod_dir, InStage1(pod::kHosts))), '\n')) {
+      if (!line.empty()) request.hosts_lines.push_back(std::move(line));
+    }
+  }
+  request.debug = options.debug;
+  return network::PlanNetworks(request);
+}
+
+Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& options, pid_t pod, int pod_dir,
+                    int word) {
+  if (network.HostNetwork()) return {};
+  if (!network.NeedsSetUp()) {
+    TRY(network::SetUpNetworks(network, -1));
+    return {};
+  }
+  Fd netns = TRY(Open(StrCat("/proc/", pod, "/ns/net"), O_RDONLY));
+  network::PodNetwork result = TRY(network::SetUpNetworks(network, netns.get()));
+  NetworkWord answer;
+  answer.hosts = !result.hosts_file.empty() && options.hosts_mode != "host";
+  if (!result.dns.network.empty() && options.resolv_mode == "default") {
+    stage1::DnsSettings settings{result.dns.nameservers, result.dns.search, result.dns.options, result.dns.domain};
+    TRY(WriteFileAt(pod_dir, InStage1(pod::kResolvConf), stage1::ResolvConfText(settings, result.dns.network), 0644,
+                    true));
+    answer.resolv_conf = true;
+  }
+  if (::send(word, &answer, sizeof answer, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof answer)) {
+    return SysErr("telling the pod that its network is ready");
+  }
+  return {};
+}
+
+Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan) {
+  NetworkWord answer;
+  ssize_t n;
+  do {
+    n = ::recv(word, &answer, sizeof answer, 0);
+  } while (n < 0 && errno == EINTR);
+  // The process outside has failed, and has said why.
+  if (n != static_cast<ssize_t>(sizeof answer)) ::_exit(254);
+  if (answer.resolv_conf) ShowFile(plan, "etc/resolv.conf", "etc/rkt-resolv.conf");
+  if (answer.hosts) {
+    Fd file = TRY(Open(pod::kHosts, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
+    Fd mount = TRY(CloneMount(AT_FDCWD, StrCat(pod_path, "/", network::kPodHostsFile), false));
+    TRY(AttachMount(mount.get(), file.get()));
+    ShowFile(plan, "etc/hosts", "etc/rkt-hosts");
+  }
+  return {};
+}
+
+Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config) {
+  network::TearDownRequest request;
+  request.uuid = uuid;
+  request.pod_path = pod_path;
+  request.local_config = local_config;
+  return network::TearDownNetworks(request);
+}
+
+}  // namespace rkt::native

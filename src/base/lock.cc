@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace rkt {
 
@@ -12,6 +13,12 @@ namespace {
 int Operation(Lock::Kind kind) { return kind == Lock::Kind::kShared ? LOCK_SH : LOCK_EX; }
 Result<Fd> OpenLockFile(int dir, const std::string& path) {
   return OpenAt(dir, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0660);
+}
+// Whoever removes a lock's file holds the lock: one who waited for it has locked a file that nobody else will find.
+bool IsStillAt(int fd, int dir, const std::string& path) {
+  struct stat ours, there;
+  return ::fstat(fd, &ours) == 0 && ::fstatat(dir, path.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 Result<Fd> OpenLockDirectory(int dir, const std::string& path) {
   return OpenAt(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -34,10 +41,16 @@ Result<Lock> Lock::LockFd(Fd fd, Kind kind) {
 }
 
 Result<Lock> Lock::File(int dir, const std::string& path, Kind kind) {
-  return LockFd(TRY(OpenLockFile(dir, path)), kind);
+  for (;;) {
+    Lock lock = TRY(LockFd(TRY(OpenLockFile(dir, path)), kind));
+    if (IsStillAt(lock.fd(), dir, path)) return lock;
+  }
 }
 Result<std::optional<Lock>> Lock::TryFile(int dir, const std::string& path, Kind kind) {
-  return TryFd(TRY(OpenLockFile(dir, path)), kind);
+  for (;;) {
+    auto lock = TRY(TryFd(TRY(OpenLockFile(dir, path)), kind));
+    if (!lock || IsStillAt(lock->fd(), dir, path)) return lock;
+  }
 }
 Result<Lock> Lock::Directory(int dir, const std::string& path, Kind kind) {
   return LockFd(TRY(OpenLockDirectory(dir, path)), kind);

@@ -21,7 +21,8 @@ class Lock {
   // Locks an open file. TryFd gives nothing where somebody holds it; LockFd waits.
   static Result<std::optional<Lock>> TryFd(Fd fd, Kind kind);
   static Result<Lock> LockFd(Fd fd, Kind kind);
-  // Opens (and for files creates, 0660) and locks.
+  // Opens (and for files creates, 0660) and locks. A file may be removed by who holds its lock exclusively: those who
+  // waited for it lock the one that comes after.
   static Result<Lock> File(int dir, const std::string& path, Kind kind);
   static Result<std::optional<Lock>> TryFile(int dir, const std::string& path, Kind kind);
   static Result<Lock> Directory(int dir, const std::string& path, Kind kind);

@@ -42,9 +42,11 @@ constexpr CommandSpec kMetadataService =
     Missing("metadata-service", "[--listen-port=PORT]", "Serve the metadata of pods to their apps");
 
 constexpr const CommandSpec* kImageChildren[] = {
-    &kImageCatManifestCommand, &kImageExportCommand, &kImageExtractCommand,
-    &kImageFetchCommand,       &kImageGcCommand,     &kImageListCommand,
-    &kImageRenderCommand,      &kImageRmCommand,     &kImageVerifyCommand,
+    &kImageBuildCommand, &kImageCatManifestCommand, &kImageDuCommand,
+    &kImageExportCommand, &kImageExtractCommand, &kImageFetchCommand,
+    &kImageFsckCommand, &kImageGcCommand, &kImageListCommand,
+    &kImagePatchManifestCommand, &kImageRenderCommand, &kImageRmCommand,
+    &kImageSignCommand, &kImageVerifyCommand,
 };
 
 constexpr const CommandSpec* kRootChildren[] = {
@@ -61,7 +63,7 @@ constinit const CommandSpec kImageCommand = {
     .name = "image",
     .synopsis = "[command]",
     .summary = "Operate on the images of the local store",
-    .description = R"(Lists, checks, copies and removes images that are in the store.
+    .description = R"(Lists, checks, copies and removes images that are in the store; makes image files.
 
 An image is named by its ID or by its name. Of the ID, "sha512-" and the first
 digits are enough where no other image's ID begins with them. The name may be

@@ -28,14 +28,19 @@ extern const CommandSpec kStopCommand;
 extern const CommandSpec kTrustCommand;
 extern const CommandSpec kVersionCommand;
 
+extern const CommandSpec kImageBuildCommand;
 extern const CommandSpec kImageCatManifestCommand;
+extern const CommandSpec kImageDuCommand;
 extern const CommandSpec kImageExportCommand;
 extern const CommandSpec kImageExtractCommand;
 extern const CommandSpec kImageFetchCommand;
+extern const CommandSpec kImageFsckCommand;
 extern const CommandSpec kImageGcCommand;
 extern const CommandSpec kImageListCommand;
+extern const CommandSpec kImagePatchManifestCommand;
 extern const CommandSpec kImageRenderCommand;
 extern const CommandSpec kImageRmCommand;
+extern const CommandSpec kImageSignCommand;
 extern const CommandSpec kImageVerifyCommand;
 
 }  // namespace rkt::cli

@@ -142,6 +142,10 @@ Result<GcResult> GarbageCollect(store::Store& store, const GcOptions& options,
   ::clock_gettime(CLOCK_REALTIME, &now);
   int64_t now_ns = static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
   std::unordered_set<std::string> used(options.used_keys.begin(), options.used_keys.end());
+  for (const std::string& key : options.used_keys) {
+    auto images = store.TreeImages(key);
+    if (images) used.insert(images->begin(), images->end());
+  }
   std::vector<std::string> old;
   for (const store::ImageInfo& image : TRY(store.ListImages())) {
     if (!used.contains(image.key) && now_ns - image.last_used_ns > options.grace_ns) old.push_back(image.key);

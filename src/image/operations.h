@@ -64,7 +64,7 @@ struct GcOptions {
   std::vector<std::string> used_trees;
   // Images used within this time stay.
   int64_t grace_ns = 0;
-  // Keys of images of running pods; they stay whatever their age.
+  // Keys of images of pods that are no garbage yet; they and what they depend on stay whatever their age.
   std::vector<std::string> used_keys;
 };
 struct GcResult {

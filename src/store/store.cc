@@ -185,6 +185,15 @@ Status Store::RebuildIndex() {
   return WriteFileAtomicAt(state_->cas.get(), kIndex, WriteIndex(std::move(rows)), kManifestMode);
 }
 
+Status Store::UpdateRow(const std::string& key, const std::function<void(IndexRow&)>& change) {
+  return state_->UpdateIndex([&](std::vector<IndexRow>& rows) -> Status {
+    for (IndexRow& row : rows) {
+      if (row.key == key) change(row);
+    }
+    return {};
+  });
+}
+
 // --- opening
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -36,7 +36,9 @@
 
 namespace rkt::store {
 
-// One row of the index.
+struct IndexRow;  // index.h
+
+// One row of the index, for the callers of this room.
 struct ImageInfo {
   std::string key;
   std::string name;                // of the manifest, without labels
@@ -99,6 +101,8 @@ class Store {
   // The id of the tree of an image: "deps-" and the key of the SHA-512 of the comma-joined keys, image first,
   // then its dependencies flattened (stage0.md of the reference, section 11).
   Result<std::string> TreeId(const std::string& key) const;
+  // The images that its tree is made of: itself and its dependencies. kNotFound where one of them is not stored.
+  Result<std::vector<std::string>> TreeImages(const std::string& key) const;
   std::string TreePath(const std::string& tree_id) const;        // DIR/cas/tree/ID
   std::string TreeRootfsPath(const std::string& tree_id) const;  // DIR/cas/tree/ID/rootfs
   // The directories that make up the tree's rootfs, topmost first, relative to DIR/cas: one, or with layers several to
@@ -140,7 +144,8 @@ class Store {
     std::string detail;  // what differs, for kDamaged
   };
   // Compares the blob with its key (kCorrupt where they differ) and the tree with what it was made of.
-  Result<Verification> VerifyTree(const std::string& key) const;
+  // Without `check_blobs` for callers that have compared the blobs already.
+  Result<Verification> VerifyTree(const std::string& key, bool check_blobs = true) const;
 
   // Throws a damaged tree away and renders it anew.
   Result<std::string> RebuildTree(const std::string& key);
@@ -160,6 +165,8 @@ class Store {
   Status CollectOrphans();
   // Writes the index anew from blobs and manifests. Import times come from the manifests' files; the flag "latest" is lost.
   Status RebuildIndex();
+  // Changes what the index says of one image; nothing where there is no row.
+  Status UpdateRow(const std::string& key, const std::function<void(IndexRow&)>& change);
 
   const std::string& data_dir() const;
   int cas_fd() const;

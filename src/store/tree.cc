@@ -166,6 +166,12 @@ Result<std::string> Store::TreeId(const std::string& key) const {
   return TreeIdOf(TRY(ListLayers(*this, key)));
 }
 
+Result<std::vector<std::string>> Store::TreeImages(const std::string& key) const {
+  std::vector<std::string> keys;
+  for (Layer& layer : TRY(ListLayers(*this, key))) keys.push_back(std::move(layer.key));
+  return keys;
+}
+
 std::string Store::TreePath(const std::string& tree_id) const {
   return StrCat(state_->data_dir, "/cas/", TreeDir(tree_id));
 }

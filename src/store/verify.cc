@@ -356,11 +356,11 @@ Result<std::string> HashTree(int tree) {
   return hasher.Key();
 }
 
-Result<Store::Verification> Store::VerifyTree(const std::string& key) const {
+Result<Store::Verification> Store::VerifyTree(const std::string& key, bool check_blobs) const {
   std::vector<Layer> layers = TRY(ListLayers(*this, key));
   std::string id = TreeIdOf(layers);
   if (!IsRendered(id)) {
-    TRY(CheckBlobs(*this, layers));
+    if (check_blobs) TRY(CheckBlobs(*this, layers));
     return Verification{TreeState::kNotRendered, {}};
   }
   Lock lock = TRY(LockTree(id));
@@ -370,15 +370,15 @@ Result<Store::Verification> Store::VerifyTree(const std::string& key) const {
 
   Status blobs;
   Result<std::string> hash = std::string();
-  std::thread hash_tree;
+  std::thread hash_tree, hash_blobs;
   std::vector<std::string> image_layers;
   if (layers.size() == 1) image_layers = TRY(ReadImageLayers(*this, key));
   bool write_hash = image_layers.empty() && !ExistsAt(tree.get(), "hash");
-  std::thread hash_blobs([&] { blobs = CheckBlobs(*this, layers); });
+  if (check_blobs) hash_blobs = std::thread([&] { blobs = CheckBlobs(*this, layers); });
   if (write_hash) hash_tree = std::thread([&] { hash = HashTree(tree.get()); });
   auto difference = image_layers.empty() ? CompareTree(*this, layers, rootfs->get())
                                          : CompareLayered(*this, key, image_layers, tree.get());
-  hash_blobs.join();
+  if (hash_blobs.joinable()) hash_blobs.join();
   if (hash_tree.joinable()) hash_tree.join();
 
   TRY(std::move(blobs));

@@ -339,8 +339,7 @@ class Registry : public BlobSource {
     if (!image::oci::IsDigest(blob.digest)) return Err(Code::kInvalid, "malformed digest ", Quote(blob.digest));
     const uint64_t from = *position;
     if (from != 0) request.headers.push_back({"Range", StrCat("bytes=", from, "-")});
-    // One byte more, so that too long a body is told by whoever counts.
-    request.max_body = blob.known_size ? blob.size + 1 : UINT64_MAX;
+    request.max_body = UINT64_MAX;  // the sink counts, and knows what it wants
     uint64_t skip = 0;
     request.on_response = [&](const http::Response& response) -> Status {
       if (response.status == 200) {
@@ -442,9 +441,11 @@ Result<OpenImage> OpenRegistry(const image::oci::Request& request, const http::C
   if (request.allow_http && own.find("://") == std::string::npos) locations.push_back(StrCat("http://", own));
   std::optional<Error> error;
   for (size_t i = 0; i < locations.size(); ++i) {
+    bool answered = false;
     auto find = [&]() -> Result<OpenImage> {
       auto registry = TRY(Registry::Create(request, image, locations[i], options));
       TRY(registry->Ping());
+      answered = true;
       Registry* open = registry.get();
       return open->Find(std::move(registry));
     };
@@ -452,8 +453,8 @@ Result<OpenImage> OpenRegistry(const image::oci::Request& request, const http::C
     if (found) return found;
     // Plain http is for registries that speak no TLS, not for those that said no.
     bool next = i < mirrors || found.error().code() == Code::kNetwork;
-    // The registry's own first answer says most.
-    if (!error || i == mirrors) error = std::move(found).error();
+    // What the registry itself says, counts most; where it says nothing, the first attempt to reach it.
+    if (!error || i == mirrors || answered) error = std::move(found).error();
     if (!next) break;
   }
   return *std::move(error);

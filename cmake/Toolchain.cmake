@@ -35,8 +35,9 @@ endif()
 option(RKT_LTO "Link-time optimisation of the static programs" OFF)
 if(RKT_LTO AND NOT RKT_SANITIZE)
   add_compile_options(-flto -ffat-lto-objects)
-  add_link_options(-fno-lto)
   list(APPEND RKT_STATIC_LINK -flto=auto)
+  # The compiler's driver takes the one on a command line for both, so it is given to each program by itself.
+  set(RKT_PLAIN_LINK -fno-lto)
 endif()
 
 # The build tree is laid out like an installation, so that programs find each other the same way.

@@ -12,6 +12,7 @@ namespace rkt::network {
 namespace {
 
 constexpr size_t kLargestCache = 8u << 20;
+constexpr size_t kLongestComplaint = 2000;
 
 std::string CacheFile(const NetworkConfig& config, const CniRuntime& runtime) {
   return StrCat(runtime.results_dir, "/", config.name, "-", runtime.container_id, "-", runtime.interface);
@@ -55,7 +56,10 @@ Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const C
   run.input = std::move(input);
   std::string what = StrCat("plugin ", plugin.type, " of network ", Quote(config.name), " (", command, ")");
   ProgramOutput output = TRY_CTX(RunBounded(run), what);
-  std::string said(TerminalSafe(Trim(output.err)));
+  // The end of what it said tells why.
+  std::string_view words = Trim(output.err);
+  if (words.size() > kLongestComplaint) words.remove_prefix(words.size() - kLongestComplaint);
+  std::string said = TerminalSafe(words);
   if (runtime.debug && !said.empty()) Notice("networking", StrCat(what, ": ", said));
   if (output.status.ok()) return std::move(output.out);
   if (auto error = ParseCniError(output.out)) return Err(Code::kNetwork, what, " failed: ", *error);

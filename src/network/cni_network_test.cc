@@ -118,7 +118,7 @@ TEST(CniPlugins, HostileOutputIsBoundedAndRefused) {
       auto started = pod.Start();
       ASSERT_FALSE(started) << body;
       EXPECT_NE(started.error().Text().find("hostile"), std::string::npos) << started.error().Text();
-      EXPECT_LT(started.error().Text().size(), 40000u);
+      EXPECT_LT(started.error().Text().size(), 10000u);
     }
   });
 }

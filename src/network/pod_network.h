@@ -92,16 +92,17 @@ struct PodNetwork {
 };
 
 // Writes POD/net/*, POD/netns and POD/net-info.json as it goes; what fails is undone before the error comes back.
-// `netns` is a descriptor of the pod's network namespace (unused with `none` and `host`), which the caller keeps open until
-// the pod has ended. The calling thread visits that namespace and comes back;
+// `netns` is a descriptor of the pod's network namespace (unused with `none` and `host`). `netns_path` is a path of it that
+// is good for as long as the pod runs, for plugins and POD/netns ("/proc/PID/ns/net"); empty: the descriptor's own path,
+// and then the caller keeps that open until the pod has ended. The calling thread visits the namespace and comes back;
 // no other thread may be around.
-Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns);
+Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns, const std::string& netns_path = "");
 
 struct TearDownRequest {
   std::string uuid;
   std::string pod_path;     // POD, absolute
   std::string local_config = "/etc/rkt";
-  int netns = -1;           // where the caller still holds it; plugins then get its path
+  int netns = -1;           // where the caller still holds it: plugins get its path, else none
   bool debug = false;
   Paths paths;
 };

@@ -108,8 +108,12 @@ TEST_P(Published, RangesAndDatagramsArriveAtTheRightPort) {
     server.Serve(99, "last");
     server.ns.Sh("socat UDP4-RECVFROM:53,fork SYSTEM:\"echo datagram\" >/dev/null 2>&1 & sleep 0.3");
     EXPECT_EQ(host.outside->Sh(Fetch("192.0.2.1:9019")).out, "last\n");
-    EXPECT_EQ(host.outside->Sh("echo x | socat -T1 - UDP:192.0.2.1:5353").out, "datagram\n");
-    EXPECT_EQ(Sh("echo x | socat -T1 - UDP:127.0.0.1:5353").out, "datagram\n");
+    // Datagrams may be lost on a busy machine.
+    auto ask = [](const char* address) {
+      return StrCat("for i in 1 2 3 4 5; do out=$(echo x | socat -T1 - UDP:", address, ":5353); [ -n \"$out\" ] && break; done; echo $out");
+    };
+    EXPECT_EQ(host.outside->Sh(ask("192.0.2.1")).out, "datagram\n");
+    EXPECT_EQ(Sh(ask("127.0.0.1")).out, "datagram\n");
   });
 }
 

@@ -74,15 +74,15 @@ Result<json::Value> CapabilityArguments(const NetworkChoice* choice, const std::
 
 class SetUp {
  public:
-  SetUp(const PlannedNetworks& plan, int netns)
-      : plan_(plan), request_(plan.request), netns_(netns), check_(HoldersOf(plan.request.paths, plan.request.pod_path)) {
+  SetUp(const PlannedNetworks& plan, int netns, const std::string& netns_path)
+      : plan_(plan), request_(plan.request), netns_(netns), netns_path_(netns_path), check_(HoldersOf(plan.request.paths, plan.request.pod_path)) {
     applied_.uuid = request_.uuid;
     applied_.backend = plan.backend;
   }
 
   Result<PodNetwork> Run() {
     TRY(MakeDirs(StrCat(request_.pod_path, "/", kPodNetDir), 0750));
-    netns_path_ = StrCat("/proc/", ::getpid(), "/fd/", netns_);
+    if (netns_path_.empty()) netns_path_ = StrCat("/proc/", ::getpid(), "/fd/", netns_);
     TRY(WriteFileAt(AT_FDCWD, StrCat(request_.pod_path, "/", kNetnsFile), netns_path_, 0, true));
     Status done = Everything();
     if (!done) {
@@ -318,8 +318,8 @@ class SetUp {
   const PlannedNetworks& plan_;
   const NetworkRequest& request_;
   int netns_;
-  HolderCheck check_;
   std::string netns_path_;
+  HolderCheck check_;
   Applied applied_;
   std::vector<EngineAttachment> attachments_;
   std::vector<CniResult> results_;
@@ -328,13 +328,13 @@ class SetUp {
 
 }  // namespace
 
-Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns) {
+Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns, const std::string& netns_path) {
   if (plan.HostNetwork()) return PodNetwork();
   if (!plan.NeedsSetUp()) {
     TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(plan.planned().request.pod_path, "/net-info.json"), WriteNetInfo({}), 0640));
     return PodNetwork();
   }
-  return SetUp(plan.planned(), netns).Run();
+  return SetUp(plan.planned(), netns, netns_path).Run();
 }
 
 }  // namespace rkt::network

@@ -153,22 +153,23 @@ TEST_F(ImageTest, ErrorsOfTheFetchProgramComeBackWhole) {
   EXPECT_FALSE(ImportFile(*store_, Path("fifo.aci"), import)) << "and it does not wait";
 }
 
-TEST_F(ImageTest, WhatThisVersionCannotFetchIsSaidClearly) {
-  for (const char* text : {"https://host/a.aci", "docker://busybox", "example.com/unknown"}) {
+TEST_F(ImageTest, NeverMeansTheStoreAlone) {
+  options_.pull = PullPolicy::kNever;
+  const std::pair<const char*, const char*> cases[] = {
+      {"https://host/a.aci", "unable to fetch image from URL \"https://host/a.aci\""},
+      {"docker://busybox", "unable to fetch image from docker reference \"docker://busybox\""},
+      {"example.com/unknown", "unable to fetch image from image name \"example.com/unknown\""}};
+  for (const auto& [text, message] : cases) {
     auto found = FindImage(*store_, text, options_);
     ASSERT_FALSE(found);
-    EXPECT_EQ(found.error().code(), Code::kUnsupported);
-    EXPECT_NE(found.error().message().find("not supported by this version"), std::string::npos);
+    EXPECT_EQ(found.error().code(), Code::kNotFound);
+    EXPECT_NE(found.error().message().find(message), std::string::npos) << found.error().message();
   }
-  options_.pull = PullPolicy::kNever;
-  auto found = FindImage(*store_, "example.com/unknown", options_);
-  EXPECT_EQ(found.error().code(), Code::kNotFound);
-  EXPECT_NE(found.error().message().find("unable to fetch image from image name \"example.com/unknown\""),
-            std::string::npos);
   EXPECT_EQ(ParsePullPolicy("bogus"), PullPolicy::kNew);
 }
 
 TEST_F(ImageTest, DependenciesMustBeStored) {
+  options_.pull = PullPolicy::kNever;
   std::string top = File("top.aci", Image("top", {}, R"("dependencies":[{"imageName":"base"}])"));
   auto missing = FindImage(*store_, top, options_);
   ASSERT_FALSE(missing);

@@ -53,6 +53,11 @@ Result<Url> Parse(std::string_view base, std::string_view text) {
   for (unsigned char c : text) {
     if (c <= ' ' || c == 0x7f) return Err(Code::kInvalid, "the URL ", Quote(text), " has blanks or control characters");
   }
+  // libcurl would take the first part of the path for the host.
+  size_t scheme = text.find("://");
+  if (scheme != std::string_view::npos && scheme < text.find_first_of("/?#") && text.substr(scheme + 3).starts_with('/')) {
+    return Err(Code::kInvalid, "the URL ", Quote(text), " names no host");
+  }
   if (!base.empty() && ::curl_url_set(handle.get(), CURLUPART_URL, std::string(base).c_str(), kFlags) != CURLUE_OK) {
     return Err(Code::kInvalid, "malformed URL ", Quote(base));
   }

@@ -73,7 +73,8 @@ Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& optio
     return {};
   }
   Fd netns = TRY(Open(StrCat("/proc/", pod, "/ns/net"), O_RDONLY));
-  network::PodNetwork result = TRY(network::SetUpNetworks(network, netns.get()));
+  network::PodNetwork result = TRY(
+      network::SetUpNetworks(network, netns.get(), StrCat("/proc/", pod, "/ns/net")));
   NetworkWord answer;
   answer.hosts = !result.hosts_file.empty() && options.hosts_mode != "host";
   if (!result.dns.network.empty() && options.resolv_mode == "default") {

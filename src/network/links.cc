@@ -115,8 +115,7 @@ void AddMacvlan(NetlinkBatch& batch, const Macvlan& macvlan) {
 void SetLink(NetlinkBatch& batch, int index, const std::string& name, const LinkSettings& settings) {
   ifinfomsg fixed = {};
   fixed.ifi_index = index;
-  if (settings.up) fixed.ifi_flags = fixed.ifi_change = IFF_UP;
-  batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting the interface ", name, " up"));
+  batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting up the interface ", name));
   if (!settings.alias.empty()) batch.Put(IFLA_IFALIAS, settings.alias.data(), settings.alias.size());
   size_t families = batch.Nest(IFLA_AF_SPEC);
   if (settings.route_localnet || settings.announce) {
@@ -133,6 +132,10 @@ void SetLink(NetlinkBatch& batch, int index, const std::string& name, const Link
     batch.End(inet6);
   }
   batch.End(families);
+  if (!settings.up) return;
+  // In a message of its own: the kernel sets an interface up before it looks at the rest of a message.
+  fixed.ifi_flags = fixed.ifi_change = IFF_UP;
+  batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting the interface ", name, " up"));
 }
 
 void SetHairpin(NetlinkBatch& batch, int index, const std::string& name) {

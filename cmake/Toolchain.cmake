@@ -30,16 +30,6 @@ else()
   set(RKT_STATIC_LINK -static -Wl,--gc-sections -Wl,-z,norelro)
 endif()
 
-# Starting a pod runs two static programs from exec to exit: what link-time optimisation leaves out of them need not
-# be mapped and unmapped, a twentieth of a start. Test programs and helpers are linked without, from the same objects.
-option(RKT_LTO "Link-time optimisation of the static programs" OFF)
-if(RKT_LTO AND NOT RKT_SANITIZE)
-  add_compile_options(-flto -ffat-lto-objects)
-  list(APPEND RKT_STATIC_LINK -flto=auto)
-  # The compiler's driver takes the one on a command line for both, so it is given to each program by itself.
-  set(RKT_PLAIN_LINK -fno-lto)
-endif()
-
 # The build tree is laid out like an installation, so that programs find each other the same way.
 set(RKT_BIN_DIR ${CMAKE_BINARY_DIR}/bin)
 set(RKT_LIBEXEC_DIR ${CMAKE_BINARY_DIR}/libexec/rkt)

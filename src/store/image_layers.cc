@@ -4,6 +4,7 @@
 #include "store/image_layers.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ bool IsHex(std::string_view text) {
 
 Status MakeLayerDirs(int cas) {
   for (const char* dir : {"layer", "imageLayers", "imageLayers/sha512"}) TRY(MakeStoreDir(cas, dir, 0770));
-  return MakeStoreDir(cas, "layertree", 0700);  // set-uid programs of images: nobody but root walks in
+  // Set-uid programs of images: nobody but root walks in, and nobody else makes it.
+  return ::geteuid() == 0 ? MakeStoreDir(cas, "layertree", 0700) : Status();
 }
 
 // The directory that a layer is unpacked into, with root's owner and the mode of a new root.
@@ -252,6 +254,21 @@ Result<Store::Import::Stored> StoreLayeredImage(Store& store, const LayeredImage
 
 // --- collecting
 
+namespace {
+// Downloads that nobody came back to.
+Status CollectPartial(int cas) {
+  constexpr int64_t kKeep = 24 * 3600;
+  auto entries = ListDirAt(cas, "partial");
+  if (!entries) return entries.error().code() == Code::kNotFound ? Status() : std::move(entries).error();
+  for (const DirEntry& entry : *entries) {
+    std::string path = StrCat("partial/", entry.name);
+    auto st = StatAt(cas, path);
+    if (st && ::time(nullptr) - st->st_mtim.tv_sec > kKeep) TRY(UnlinkAt(cas, path));
+  }
+  return {};
+}
+}  // namespace
+
 Status CollectLayers(const Store& store) {
   int cas = store.cas_fd();
   if (!ExistsAt(cas, "layer") && !ExistsAt(cas, "layertree")) return {};
@@ -271,10 +288,12 @@ Status CollectLayers(const Store& store) {
     if (!list && list.error().code() == Code::kNotFound) continue;
     for (std::string& id : TRY(ParseLayerList(TRY(std::move(list))))) trees.insert(std::move(id));
   }
-  Status first;
   auto collect = [&](const char* directory, const std::unordered_set<std::string>& needed) -> Status {
     auto entries = ListDirAt(cas, directory);
-    if (!entries) return entries.error().code() == Code::kPermission ? Status() : std::move(entries).error();
+    if (!entries) {
+      Code code = entries.error().code();
+      return code == Code::kPermission || code == Code::kNotFound ? Status() : std::move(entries).error();
+    }
     for (const DirEntry& entry : *entries) {
       if (!IsLayerId(entry.name) || needed.contains(entry.name)) continue;
       // Out of sight in one step, then deleted.
@@ -285,7 +304,8 @@ Status CollectLayers(const Store& store) {
     return {};
   };
   TRY(collect("layer", tars));
-  return collect("layertree", trees);
+  TRY(collect("layertree", trees));
+  return CollectPartial(cas);
 }
 
 }  // namespace rkt::store

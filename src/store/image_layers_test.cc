@@ -248,6 +248,42 @@ TEST_F(ImageLayers, LayersGoWhenTheLastThatNeedsThemGoes) {
   EXPECT_FALSE(HasLayerTree(*store_, two));
 }
 
+TEST_F(ImageLayers, DownloadsThatNobodyContinuesAreCollected) {
+  Image({Add({{"file", "x"}})});
+  std::string partial = dir_ + "/cas/partial";
+  ASSERT_EQ(::mkdir(partial.c_str(), 0770), 0);
+  ASSERT_TRUE(WriteFileAt(AT_FDCWD, partial + "/new", "n", 0660));
+  ASSERT_TRUE(WriteFileAt(AT_FDCWD, partial + "/old", "o", 0660));
+  timespec times[2] = {{1000, 0}, {1000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (partial + "/old").c_str(), times, 0), 0);
+  ASSERT_TRUE(CollectLayers(*store_));
+  EXPECT_TRUE(Exists(partial + "/new"));
+  EXPECT_FALSE(Exists(partial + "/old"));
+}
+
+TEST_F(ImageLayers, ALayerThatComesTwiceIsMountedOnce) {
+  std::string one = Add({{"f", "1"}}), two = Add({{"f", "2"}});
+  auto image = Image({one, two, one});
+  auto lowers = store_->TreeLowers(image.tree_id);
+  ASSERT_TRUE(lowers);
+  EXPECT_EQ(lowers->size(), 3u);
+  EXPECT_EQ(Text(Merged(image.tree_id) + "/f"), "1");
+}
+
+TEST_F(ImageLayers, LayersMayEndWithoutAnEndMark) {
+  std::string tar = MakeTar({Dir("d"), {"d/f", "content"}});
+  tar.resize(512 + 512 + 7);  // as umoci writes them: not even the last block is whole
+  auto id = TryAdd(tar);
+  ASSERT_TRUE(id) << id.error().Text();
+  auto image = Image({*id});
+  EXPECT_EQ(Text(Merged(image.tree_id) + "/d/f"), "content");
+  auto verified = store_->VerifyTree(image.key);
+  ASSERT_TRUE(verified) << verified.error().Text();
+  EXPECT_EQ(verified->state, Store::TreeState::kIntact) << verified->detail;
+  tar.resize(512 + 512 + 3);  // but data may not be missing
+  EXPECT_FALSE(TryAdd(tar));
+}
+
 TEST_F(ImageLayers, TheIndexIsRebuiltWithTheSizesOfLayers) {
   auto image = Image({Add({{"file", std::string(100000, 'x')}})});
   auto before = store_->GetInfo(image.key);

@@ -73,7 +73,9 @@ class Partial {
       Lock lock = TRY(Lock::LockFd(std::move(file), Lock::Kind::kExclusive));
       struct stat st;
       if (::fstat(lock.fd(), &st) != 0) return SysErr("stat ", path);
-      if (!S_ISREG(st.st_mode)) return Err(Code::kCorrupt, path, " is no regular file");
+      // Members of the group may write here: a name that leads to another file is none of ours.
+      if (!S_ISREG(st.st_mode) || st.st_nlink > 1) return Err(Code::kCorrupt, path, " is no file of its own");
+      (void)::fchmod(lock.fd(), 0660);
       if (st.st_nlink != 0) return Partial(cas, std::move(path), std::move(lock), static_cast<uint64_t>(st.st_size));
       // Whoever had it is done with it.
     }

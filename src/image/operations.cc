@@ -14,6 +14,7 @@
 #include "appc/names.h"
 #include "base/file.h"
 #include "store/copy_tree.h"
+#include "store/image_layers.h"
 
 namespace rkt::image {
 
@@ -40,13 +41,20 @@ Result<std::string> ResolveStored(const store::Store& store, const std::string& 
 
 Status ExportImage(const store::Store& store, const std::string& image, const std::string& file, bool overwrite) {
   std::string key = TRY(ResolveStored(store, image));
-  auto blob = TRY(store.OpenArchive(key, /*check=*/false));
+  auto blob = TRY(store.OpenForReading(key));
+  bool layered = !TRY(store::ReadImageLayers(store, key)).empty();
   auto target = Open(file, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), 0644);
   if (!target) {
     if (target.error().err() == EEXIST) return Err(Code::kExists, "output ACI file exists (try --overwrite)");
     return std::move(target).error();
   }
-  if (Status copied = store::CopyFileData(blob.blob.get(), target->get()); !copied) {
+  Status copied = layered ? store::WriteFlatArchive(store, key, target->get(), /*check=*/false)
+                          : store::CopyFileData(blob.blob.get(), target->get());
+  if (!copied && copied.error().err() == 0) {
+    ::unlink(file.c_str());
+    return copied;
+  }
+  if (!copied) {
     int err = copied.error().err();
     ::unlink(file.c_str());
     return ErrnoError(err, StrCat("write ", file));

@@ -6,7 +6,10 @@
 // directory, /proc, /dev with its nodes, /dev/pts, /dev/shm and /sys read-only, pivots into it,
 // executes a program and waits for it. Prints nothing.
 //
-//   floor LOWER SCRATCH PROGRAM [ARG...]
+//   floor [--same-mounts] LOWER SCRATCH PROGRAM [ARG...]
+//
+// With --same-mounts it also makes the mounts that rkt adds to these: paths of /proc and /sys that apps may not see or
+// may only read, /etc/hostname and /etc/hosts.
 //
 // LOWER is a root file system; SCRATCH a directory in which a fresh one is made for the layers of
 // this run and removed afterwards. The exit status is the program's, 125 where a step of ours
@@ -47,7 +50,40 @@ static const struct node kNodes[] = {{"dev/null", 3, 1},    {"dev/zero", 5, 1},
                                      {"dev/full", 7, 1},    {"dev/random", 8, 1},
                                      {"dev/urandom", 9, 1}, {"dev/tty", 0, 5}};
 
-static void run_inside(const char* lower, const char* scratch, char** argv) {
+static const char* const kReadOnly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
+static const char* const kHiddenFiles[] = {"proc/config.gz", "proc/kallsyms",    "proc/kcore",
+                                           "proc/kmem",      "proc/mem",         "proc/keys",
+                                           "proc/sched_debug", "proc/timer_list", "proc/timer_stats"};
+static const char* const kHiddenDirectories[] = {"proc/acpi", "proc/scsi",  "sys/firmware", "sys/fs",
+                                                 "sys/hypervisor", "sys/module", "sys/power"};
+
+static void bind_read_only(const char* source, const char* target) {
+  if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) != 0) {
+    if (errno == ENOENT) return;
+    fail(target);
+  }
+  MUST(mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
+}
+
+static void same_mounts(void) {
+  for (size_t i = 0; i < sizeof kReadOnly / sizeof *kReadOnly; i++) bind_read_only(kReadOnly[i], kReadOnly[i]);
+  MUST(mknod("dev/hidden", S_IFREG, 0));
+  MUST(mkdir("dev/hidden.d", 0));
+  for (size_t i = 0; i < sizeof kHiddenFiles / sizeof *kHiddenFiles; i++) {
+    bind_read_only("dev/hidden", kHiddenFiles[i]);
+  }
+  for (size_t i = 0; i < sizeof kHiddenDirectories / sizeof *kHiddenDirectories; i++) {
+    bind_read_only("dev/hidden.d", kHiddenDirectories[i]);
+  }
+  mkdir("etc", 0755);
+  static const char* const files[] = {"etc/hostname", "etc/hosts"};
+  for (size_t i = 0; i < 2; i++) {
+    mknod(files[i], S_IFREG | 0644, 0);
+    bind_read_only("dev/hidden", files[i]);
+  }
+}
+
+static void run_inside(const char* lower, const char* scratch, int same, char** argv) {
   char options[3 * 4096];
   char root[4096];
   snprintf(root, sizeof root, "%s/root", scratch);
@@ -71,6 +107,7 @@ static void run_inside(const char* lower, const char* scratch, char** argv) {
              "newinstance,ptmxmode=0666,mode=620,gid=5"));
   MUST(mount("tmpfs", "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"));
   MUST(mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL));
+  if (same) same_mounts();
   MUST(syscall(SYS_pivot_root, ".", "."));
   MUST(umount2(".", MNT_DETACH));
   MUST(chdir("/"));
@@ -80,8 +117,11 @@ static void run_inside(const char* lower, const char* scratch, char** argv) {
 }
 
 int main(int argc, char** argv) {
+  int same = argc > 1 && strcmp(argv[1], "--same-mounts") == 0;
+  argv += same;
+  argc -= same;
   if (argc < 4) {
-    dprintf(2, "usage: floor LOWER SCRATCH PROGRAM [ARG...]\n");
+    dprintf(2, "usage: floor [--same-mounts] LOWER SCRATCH PROGRAM [ARG...]\n");
     return 125;
   }
   char scratch[3000];
@@ -98,7 +138,7 @@ int main(int argc, char** argv) {
   };
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) fail("clone3");
-  if (pid == 0) run_inside(argv[1], scratch, argv + 3);
+  if (pid == 0) run_inside(argv[1], scratch, same, argv + 3);
 
   int status = 0;
   MUST(waitpid(pid, &status, 0));
@@ -106,6 +146,9 @@ int main(int argc, char** argv) {
   rmdir("upper/proc");
   rmdir("upper/dev");
   rmdir("upper/sys");
+  unlink("upper/etc/hostname");
+  unlink("upper/etc/hosts");
+  rmdir("upper/etc");
   rmdir("upper");
   rmdir("work");
   rmdir("root");

@@ -53,9 +53,15 @@ constexpr CommandSpec Fetch(bool hidden) {
       .synopsis = "IMAGE_URL...",
       .summary = "Bring images into the local store",
       .description =
-          R"(Brings images into the store and prints their IDs. An image is a file, a URL or a
-name. A signature is expected beside it (FILE.aci.asc), or in the file that
---signature behind the image names, unless --insecure-options=image was given.)",
+          R"(Brings images into the store and prints their IDs. An image is a file, a URL of http
+or https, or a name such as example.com/app:1.0, whose host is asked where the
+image is. A signature is expected beside it (FILE.aci.asc), or in the file that
+--signature behind the image names, unless --insecure-options=image was given.
+
+What an image depends on is fetched by name as well. A URL that was fetched
+before is asked about anew, unless its server said how long to keep it; with
+--pull-policy=new what is stored is good enough. A download that was killed is
+gone on from.)",
       .flags = kGroups,
       .run = Run,
       .hidden = hidden,

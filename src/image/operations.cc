@@ -13,6 +13,7 @@
 
 #include "appc/names.h"
 #include "base/file.h"
+#include "image/remote_record.h"
 #include "store/copy_tree.h"
 #include "store/image_layers.h"
 
@@ -165,7 +166,7 @@ Result<GcResult> GarbageCollect(store::Store& store, const GcOptions& options,
       if (!files) result.errors.push_back(Error(files.error()).Wrap(StrCat("removing image ", Quote(key))));
     }));
   }
-  for (Status status : {store.CollectTemporary(), store.CollectOrphans()}) {
+  for (Status status : {store.CollectTemporary(), store.CollectOrphans(), CollectRemotes(store)}) {
     if (!status) result.errors.push_back(std::move(status).error());
   }
   return result;

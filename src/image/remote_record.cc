@@ -39,6 +39,23 @@ int64_t NumberOf(const json::Value& value, std::string_view key) {
   return member != nullptr ? member->AsInt().value_or(0) : 0;
 }
 
+std::optional<RemoteRecord> ReadRecord(const store::Store& store, const std::string& path) {
+  auto text = ReadFileAt(store.cas_fd(), path, kMaxRecord);
+  if (!text) return std::nullopt;
+  auto value = json::Parse(*text);
+  if (!value) return std::nullopt;
+  RemoteRecord record;
+  record.url = TextOf(*value, "url");
+  record.key = TextOf(*value, "key");
+  record.etag = TextOf(*value, "etag");
+  record.max_age_s = static_cast<uint64_t>(std::max<int64_t>(0, NumberOf(*value, "maxAge")));
+  record.download_ns = NumberOf(*value, "downloadTime");
+  const json::Value* verified = value->Find("verified");
+  record.verified = verified != nullptr && verified->is_bool() && verified->boolean();
+  if (!store.GetInfo(record.key)) return std::nullopt;
+  return record;
+}
+
 }  // namespace
 
 bool RemoteRecord::IsFresh(int64_t now_ns) const {
@@ -61,20 +78,18 @@ uint64_t MaxAge(std::string_view cache_control) {
 }
 
 std::optional<RemoteRecord> ReadRemote(const store::Store& store, const std::string& url) {
-  auto text = ReadFileAt(store.cas_fd(), StrCat("remote/", KeyOf(url)), kMaxRecord);
-  if (!text) return std::nullopt;
-  auto value = json::Parse(*text);
-  if (!value) return std::nullopt;
-  RemoteRecord record;
-  record.url = TextOf(*value, "url");
-  record.key = TextOf(*value, "key");
-  record.etag = TextOf(*value, "etag");
-  record.max_age_s = static_cast<uint64_t>(std::max<int64_t>(0, NumberOf(*value, "maxAge")));
-  record.download_ns = NumberOf(*value, "downloadTime");
-  const json::Value* verified = value->Find("verified");
-  record.verified = verified != nullptr && verified->is_bool() && verified->boolean();
-  if (!store.GetInfo(record.key)) return std::nullopt;
-  return record;
+  return ReadRecord(store, StrCat("remote/", KeyOf(url)));
+}
+
+Status CollectRemotes(store::Store& store) {
+  auto entries = ListDirAt(store.cas_fd(), "remote");
+  if (!entries) return entries.error().code() == Code::kNotFound ? Status() : std::move(entries).error();
+  for (const DirEntry& entry : *entries) {
+    std::string path = StrCat("remote/", entry.name);
+    // A temporary name is somebody's who writes just now. A record that is lost costs a download, no more.
+    if (entry.name.starts_with("sha512-") && !ReadRecord(store, path)) TRY(UnlinkAt(store.cas_fd(), path));
+  }
+  return {};
 }
 
 Status WriteRemote(store::Store& store, const std::string& url, const RemoteRecord& record) {

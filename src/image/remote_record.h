@@ -40,6 +40,8 @@ uint64_t MaxAge(std::string_view cache_control);
 
 // Nothing where there is none, where it is damaged, or where its image is not stored any more.
 std::optional<RemoteRecord> ReadRemote(const store::Store& store, const std::string& url);
+// Removes the records of images that are not stored any more.
+Status CollectRemotes(store::Store& store);
 Status WriteRemote(store::Store& store, const std::string& url, const RemoteRecord& record);
 
 // The file of a URL's download, locked.

@@ -108,6 +108,9 @@ TEST_F(Partial, RecordsAreForgottenWithTheirImages) {
   ASSERT_TRUE(WriteRemote(*store_, url_, record));
   EXPECT_FALSE(ReadRemote(*store_, url_)) << "no such image is stored";
   EXPECT_FALSE(ReadRemote(*store_, "https://h/b.aci"));
+  ASSERT_EQ(ListDirAt(store_->cas_fd(), "remote")->size(), 1u);
+  ASSERT_TRUE(CollectRemotes(*store_));
+  EXPECT_TRUE(ListDirAt(store_->cas_fd(), "remote")->empty());
 }
 
 }  // namespace

@@ -289,6 +289,8 @@ class Check {
       if (!there && !stored) return {};
       Heal(Kind::kLayerList, key, there ? "differs from the one in the blob" : "missing", "copied from the blob",
            [&]() -> Status { return WriteKeyFile(ImageLayersPath(key), *head.layers); });
+      // A tree is judged by the list that is there.
+      if (!options_.repair) blobs_.erase(key);
     }
     for (std::string& id : ids) layers_[std::move(id)].push_back(key);
     return {};
@@ -529,6 +531,7 @@ class Check {
       Heal(Kind::kLeftOver, path, kLeftBehind, "removed", [&] { return UnlinkAt(cas_, path); });
     }
     for (const DirEntry& entry : ListDirAt(cas_, "tmp").value_or({})) {
+      if (entry.name.starts_with(kKeyPrefix)) continue;  // a download, which the next fetch goes on from
       std::string path = StrCat("tmp/", entry.name);
       auto file = OpenAt(cas_, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
       if (!file && file.error().err() != ELOOP) continue;

@@ -14,6 +14,7 @@
 //     index                             0660  one row an image (docs/formats/store-index.md)
 //     index.lock                        0660  flock, exclusive while the index is replaced
 //     tmp/<random>/                           what imports are writing; collectable when nobody holds its lock
+//     tmp/<key of URL>, remote/<key of URL>   downloads, and what they gave (image/remote_record.h)
 //     tree/<treeid>/{manifest,rootfs/,image,rendered,hash}
 //     treestorelocks/<treeid>
 //     layer/, layertree/, imageLayers/        docker and OCI images (store/image_layers.h, docs/formats/layers.md)

@@ -365,6 +365,8 @@ TEST_F(Transfers, KilledDownloadIsGoneOnFrom) {
   ASSERT_TRUE(Exists(partial));
   SleepFor(0.2);
   size_t had = ReadFile(partial).size();
+  RktOk({"image", "fsck"});
+  RktOk({"image", "gc"});
   EXPECT_GE(had, 500000u);
   server().Rule("/a.aci", R"({"ranges": true, "etag": "\"v\""})");
   server().Forget();

@@ -55,7 +55,8 @@ Result<Url> Parse(std::string_view base, std::string_view text) {
   }
   // libcurl would take the first part of the path for the host.
   size_t scheme = text.find("://");
-  if (scheme != std::string_view::npos && scheme < text.find_first_of("/?#") && text.substr(scheme + 3).starts_with('/')) {
+  if ((scheme == 4 || scheme == 5) && text.substr(scheme + 3).starts_with('/') &&
+      ToLower(text.substr(0, 4)) == "http") {
     return Err(Code::kInvalid, "the URL ", Quote(text), " names no host");
   }
   if (!base.empty() && ::curl_url_set(handle.get(), CURLUPART_URL, std::string(base).c_str(), kFlags) != CURLUE_OK) {

@@ -81,6 +81,9 @@ Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths
     parameters.emplace_back(option, StrCat(kCasFromPod, lower));
   parameters.emplace_back("upperdir", paths.upper);
   parameters.emplace_back("workdir", paths.work);
+  // In memory there is nothing to write.
+  struct statfs fs;
+  if (::statfs(".", &fs) == 0 && fs.f_type == TMPFS_MAGIC) return NewMount("overlay", parameters, 0);
   // Without it the unmounting at the pod's end writes the whole file system beneath to disk and
   // waits (Linux 5.10).
   parameters.emplace_back("volatile", "");

@@ -95,6 +95,23 @@ TEST_F(ConfigTest, EveryKindIsPrintedAsAFileOfIt) {
       << text;
 }
 
+TEST_F(ConfigTest, RegistriesHaveEndpointsAndMirrors) {
+  Put("one/registry.d/a.json",
+      R"({"rktKind":"registry","rktVersion":"v1","registries":["a.example","b.example:5000"],)"
+      R"("endpoint":"http://127.0.0.1:5000","mirrors":["m.example","https://n.example/cache"]})");
+  Put("two/registry.d/b.json",
+      R"({"rktKind":"registry","rktVersion":"v1","registries":["a.example"],"mirrors":["o.example"]})");
+  auto config = Load({Dir("one"), Dir("two")});
+  ASSERT_TRUE(config) << config.error().Text();
+  EXPECT_EQ(config->registries.at("a.example").endpoint, "");
+  EXPECT_EQ(config->registries.at("a.example").mirrors, std::vector<std::string>{"o.example"});
+  EXPECT_EQ(config->registries.at("b.example:5000").endpoint, "http://127.0.0.1:5000");
+  EXPECT_EQ(config->registries.at("b.example:5000").mirrors.size(), 2u);
+  EXPECT_NE(json::Write(ToJson(*config)).find(R"({"rktVersion":"v1","rktKind":"registry","registries":["a.example"],)"
+                                              R"("mirrors":["o.example"]})"),
+            std::string::npos);
+}
+
 TEST_F(ConfigTest, OnlyRegularJsonFilesOfTheDirectoryItselfCount) {
   Put("d/paths.d/p.json", R"({"rktKind":"paths","rktVersion":"v1","data":"/d"})");
   Put("d/paths.d/notes.txt", "junk");
@@ -194,6 +211,14 @@ TEST_F(ConfigTest, EveryRuleIsHeld) {
           {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","stage1-images":"rel"})",
            "stage1 images directory must be an absolute path"},
           {"paths.d", R"({"rktKind":"paths","rktVersion":"v1","data":5})", "data must be a string"},
+          {"registry.d", R"({"rktKind":"registry","rktVersion":"v1","registries":["a"]})",
+           "neither endpoint nor mirrors specified"},
+          {"registry.d",
+           R"({"rktKind":"registry","rktVersion":"v1","registries":["a"],"endpoint":"ftp://b"})",
+           "is neither https nor http"},
+          {"registry.d",
+           R"({"rktKind":"registry","rktVersion":"v1","registries":["a"],"mirrors":["u@b"]})",
+           "malformed registry location"},
           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","name":"n"})",
            "without its version"},
           {"stage1.d", R"({"rktKind":"stage1","rktVersion":"v1","version":"1"})",

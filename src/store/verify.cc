@@ -373,6 +373,8 @@ Result<Store::Verification> Store::VerifyTree(const std::string& key, bool check
   std::thread hash_tree, hash_blobs;
   std::vector<std::string> image_layers;
   if (layers.size() == 1) image_layers = TRY(ReadImageLayers(*this, key));
+  std::optional<Lock> layers_lock;
+  if (!image_layers.empty()) layers_lock = TRY(LockLayers(*this, Lock::Kind::kShared));
   bool write_hash = image_layers.empty() && !ExistsAt(tree.get(), "hash");
   if (check_blobs) hash_blobs = std::thread([&] { blobs = CheckBlobs(*this, layers); });
   if (write_hash) hash_tree = std::thread([&] { hash = HashTree(tree.get()); });

@@ -15,7 +15,8 @@ namespace rkt::network {
 
 bool Address::IsLoopback() const {
   if (!v6) return bytes[0] == 127;
-  return bytes[15] == 1 && std::all_of(bytes.begin(), bytes.end() - 1, [](uint8_t b) { return b == 0; });
+  return bytes[15] == 1 &&
+         std::all_of(bytes.begin(), bytes.end() - 1, [](uint8_t b) { return b == 0; });
 }
 
 std::optional<Address> ParseAddress(std::string_view text) {
@@ -57,7 +58,8 @@ Address Next(const Address& address, uint64_t offset) {
 Prefix Prefix::Masked() const {
   Prefix masked = *this;
   for (int bit = length; bit < address.bits(); ++bit) {
-    masked.address.bytes[static_cast<size_t>(bit / 8)] &= static_cast<uint8_t>(~(0x80u >> (bit % 8)));
+    masked.address.bytes[static_cast<size_t>(bit / 8)] &=
+        static_cast<uint8_t>(~(0x80u >> (bit % 8)));
   }
   return masked;
 }
@@ -87,7 +89,9 @@ std::optional<Prefix> ParsePrefix(std::string_view text) {
   return Prefix{*address, static_cast<int>(*length)};
 }
 
-std::string ToText(const Prefix& prefix) { return StrCat(ToText(prefix.address), "/", prefix.length); }
+std::string ToText(const Prefix& prefix) {
+  return StrCat(ToText(prefix.address), "/", prefix.length);
+}
 
 std::string MaskText(const Prefix& prefix) {
   Prefix ones = prefix;
@@ -127,8 +131,9 @@ MacAddress MacFrom(std::string_view text) {
 Address LinkLocalFrom(const MacAddress& mac) {
   Address address;
   address.v6 = true;
-  address.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe,
-                   mac[3], mac[4], mac[5]};
+  address.bytes = {
+      0xfe,   0x80,   0,    0,    0,      0,      0,     0, static_cast<uint8_t>(mac[0] ^ 2),
+      mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
   return address;
 }
 

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// IP addresses, prefixes and hardware addresses as values. Text forms are those of inet_pton(3); no names are ever
-// looked up.
+// IP addresses, prefixes and hardware addresses as values. Text forms are those of inet_pton(3); no
+// names are ever looked up.
 
 #include <array>
 #include <compare>
@@ -57,7 +57,8 @@ std::optional<MacAddress> ParseMac(std::string_view text);
 std::string ToText(const MacAddress& mac);
 // A locally administered unicast address that depends on the text alone.
 MacAddress MacFrom(std::string_view text);
-// fe80::/64 with the interface identifier that the kernel makes from a hardware address (RFC 4291, appendix A).
+// fe80::/64 with the interface identifier that the kernel makes from a hardware address (RFC 4291,
+// appendix A).
 Address LinkLocalFrom(const MacAddress& mac);
 
 }  // namespace rkt::network

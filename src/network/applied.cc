@@ -64,14 +64,18 @@ std::optional<std::string> Same(const std::string& text) { return text; }
 
 // "tcp/udp number, host address or -, host port, pod address, pod port" in one word.
 std::string PortText(const PortRule& rule) {
-  return StrCat(rule.protocol, " ", rule.host ? ToText(*rule.host) : "-", " ", rule.host_port, " ", ToText(rule.pod), " ", rule.pod_port);
+  return StrCat(rule.protocol, " ", rule.host ? ToText(*rule.host) : "-", " ", rule.host_port, " ",
+                ToText(rule.pod), " ", rule.pod_port);
 }
 std::optional<PortRule> ParsePort(const std::string& text) {
   std::vector<std::string> words = Split(text, ' ');
   if (words.size() != 5) return std::nullopt;
-  auto protocol = ParseUint(words[0]), host_port = ParseUint(words[2]), pod_port = ParseUint(words[4]);
+  auto protocol = ParseUint(words[0]), host_port = ParseUint(words[2]),
+       pod_port = ParseUint(words[4]);
   auto pod = ParseAddress(words[3]);
-  if (!protocol || !host_port || !pod_port || !pod || *protocol > 255 || *host_port > 65535 || *pod_port > 65535) return std::nullopt;
+  if (!protocol || !host_port || !pod_port || !pod || *protocol > 255 || *host_port > 65535 ||
+      *pod_port > 65535)
+    return std::nullopt;
   PortRule rule;
   rule.protocol = static_cast<uint8_t>(*protocol);
   rule.host_port = static_cast<uint16_t>(*host_port);
@@ -119,17 +123,21 @@ AppliedNetwork ReadNetwork(Reader& reader) {
   network.has_members = reader.Bool("members");
   NetworkRules& rules = network.rules;
   rules.network = network.name;
-  rules.subnets = reader.Parsed<Prefix>("subnets", [](const std::string& text) { return ParsePrefix(text); });
+  rules.subnets =
+      reader.Parsed<Prefix>("subnets", [](const std::string& text) { return ParsePrefix(text); });
   rules.masquerade = reader.Bool("masquerade");
   rules.hide_clients = reader.Bool("hideClients");
   rules.link = reader.Text("link");
   rules.check_sender = reader.Bool("checkSender");
   rules.bridge_port = reader.Text("bridgePort");
   auto mac = ParseMac(reader.Text("podMac"));
-  if (!mac || network.file.find('/') != std::string::npos || network.name.find('/') != std::string::npos) reader.Damage();
+  if (!mac || network.file.find('/') != std::string::npos ||
+      network.name.find('/') != std::string::npos)
+    reader.Damage();
   rules.pod_mac = mac.value_or(MacAddress{});
   rules.closed = reader.Bool("closed");
-  rules.addresses = reader.Parsed<Address>("addresses", [](const std::string& text) { return ParseAddress(text); });
+  rules.addresses = reader.Parsed<Address>(
+      "addresses", [](const std::string& text) { return ParseAddress(text); });
   return network;
 }
 
@@ -151,11 +159,12 @@ std::string WriteApplied(const Applied& applied) {
   for (const AppliedNetwork& network : applied.networks) networks.Append(ToJson(network));
   json::Value ports = json::Value::Array();
   for (const PortRule& port : applied.ports) ports.Append(PortText(port));
-  return json::Write(json::Value::Object({{"uuid", applied.uuid},
-                                          {"backend", applied.backend == Backend::kIptables ? "iptables" : "nftables"},
-                                          {"rules", applied.has_rules},
-                                          {"networks", std::move(networks)},
-                                          {"ports", std::move(ports)}}));
+  return json::Write(json::Value::Object(
+      {{"uuid", applied.uuid},
+       {"backend", applied.backend == Backend::kIptables ? "iptables" : "nftables"},
+       {"rules", applied.has_rules},
+       {"networks", std::move(networks)},
+       {"ports", std::move(ports)}}));
 }
 
 Result<Applied> ParseApplied(std::string_view text) {

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// What was done (or is about to be done) for a pod, as POD/net/applied keeps it for whoever takes it back, maybe long
-// after the process that did it.
+// What was done (or is about to be done) for a pod, as POD/net/applied keeps it for whoever takes
+// it back, maybe long after the process that did it.
 
 #include <string>
 #include <vector>
@@ -18,11 +18,11 @@ enum class Backend { kNftables, kIptables };
 
 struct AppliedNetwork {
   std::string name;
-  std::string file;        // its copy is POD/net/FILE
-  std::string interface;   // eth0 ...
-  bool engine = true;      // false: plugins did it
-  std::string arguments;   // CNI_ARGS
-  std::string lease_dir;   // engine: root of the leases
+  std::string file;       // its copy is POD/net/FILE
+  std::string interface;  // eth0 ...
+  bool engine = true;     // false: plugins did it
+  std::string arguments;  // CNI_ARGS
+  std::string lease_dir;  // engine: root of the leases
   NetworkRules rules;
   std::vector<std::string> programs;  // of the plugins, in order
   std::string capabilities;           // plugins: the arguments of their capabilities, a JSON object

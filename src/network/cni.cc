@@ -15,46 +15,55 @@ constexpr size_t kLargestCache = 8u << 20;
 constexpr size_t kLongestComplaint = 2000;
 
 std::string CacheFile(const NetworkConfig& config, const CniRuntime& runtime) {
-  return StrCat(runtime.results_dir, "/", config.name, "-", runtime.container_id, "-", runtime.interface);
+  return StrCat(runtime.results_dir, "/", config.name, "-", runtime.container_id, "-",
+                runtime.interface);
 }
 
 std::string Base64(std::string_view text) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string encoded;
   for (size_t i = 0; i < text.size(); i += 3) {
     uint32_t bits = 0;
-    for (size_t j = 0; j < 3; ++j) bits = bits << 8 | (i + j < text.size() ? static_cast<uint8_t>(text[i + j]) : 0);
-    for (size_t j = 0; j < 4; ++j) encoded += i + j <= text.size() ? kDigits[bits >> (18 - 6 * j) & 63] : '=';
+    for (size_t j = 0; j < 3; ++j)
+      bits = bits << 8 | (i + j < text.size() ? static_cast<uint8_t>(text[i + j]) : 0);
+    for (size_t j = 0; j < 4; ++j)
+      encoded += i + j <= text.size() ? kDigits[bits >> (18 - 6 * j) & 63] : '=';
   }
   return encoded;
 }
 
-std::vector<std::string> Environment(const NetworkConfig& config, const CniRuntime& runtime, const char* command) {
-  std::vector<std::string> environment = {StrCat("CNI_COMMAND=", command), StrCat("CNI_VERSION=", config.cni_version),
+std::vector<std::string> Environment(const NetworkConfig& config, const CniRuntime& runtime,
+                                     const char* command) {
+  std::vector<std::string> environment = {StrCat("CNI_COMMAND=", command),
+                                          StrCat("CNI_VERSION=", config.cni_version),
                                           StrCat("CNI_PATH=", Join(runtime.path, ":"))};
   // What plugins call (iptables and the like) is looked for there.
   environment.push_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-  if (std::string_view(command) == "VERSION" || std::string_view(command) == "GC") return environment;
+  if (std::string_view(command) == "VERSION" || std::string_view(command) == "GC")
+    return environment;
   environment.push_back(StrCat("CNI_CONTAINERID=", runtime.container_id));
   environment.push_back(StrCat("CNI_NETNS=", runtime.netns));
   environment.push_back(StrCat("CNI_IFNAME=", runtime.interface));
   std::string arguments = runtime.arguments;
   // Each plugin of a chain knows its own arguments only.
-  if (!arguments.empty() && arguments.find("IgnoreUnknown") == std::string::npos) arguments += ";IgnoreUnknown=1";
+  if (!arguments.empty() && arguments.find("IgnoreUnknown") == std::string::npos)
+    arguments += ";IgnoreUnknown=1";
   environment.push_back(StrCat("CNI_ARGS=", arguments));
   return environment;
 }
 
 // Runs one plugin; what it printed where it succeeded.
-Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const CniRuntime& runtime, const char* command,
-                              std::string input) {
+Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const CniRuntime& runtime,
+                              const char* command, std::string input) {
   const PluginConfig& plugin = config.plugins[index];
   ProgramRun run;
   run.program = plugin.program;
   run.argv = {plugin.program};
   run.env = Environment(config, runtime, command);
   run.input = std::move(input);
-  std::string what = StrCat("plugin ", plugin.type, " of network ", Quote(config.name), " (", command, ")");
+  std::string what =
+      StrCat("plugin ", plugin.type, " of network ", Quote(config.name), " (", command, ")");
   ProgramOutput output = TRY_CTX(RunBounded(run), what);
   // The end of what it said tells why.
   std::string_view words = Trim(output.err);
@@ -69,13 +78,17 @@ Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const C
 }
 
 // Another version is no failure of the configuration alone: say what the plugin can do.
-Error ExplainVersion(Error error, const NetworkConfig& config, size_t index, const CniRuntime& runtime) {
+Error ExplainVersion(Error error, const NetworkConfig& config, size_t index,
+                     const CniRuntime& runtime) {
   if (error.message().find("(code 1)") == std::string::npos) return error;
-  auto printed = RunPlugin(config, index, runtime, "VERSION", StrCat("{\"cniVersion\":", json::QuoteString(config.cni_version), "}"));
+  auto printed = RunPlugin(config, index, runtime, "VERSION",
+                           StrCat("{\"cniVersion\":", json::QuoteString(config.cni_version), "}"));
   auto root = printed ? json::Parse(*printed) : Result<json::Value>(printed.error());
-  const json::Value* versions = root && root->is_object() ? root->Find("supportedVersions") : nullptr;
+  const json::Value* versions =
+      root && root->is_object() ? root->Find("supportedVersions") : nullptr;
   if (versions == nullptr) return error;
-  return std::move(error).Wrap(StrCat("cniVersion ", config.cni_version, " of ", config.path, "; the plugin supports ",
+  return std::move(error).Wrap(StrCat("cniVersion ", config.cni_version, " of ", config.path,
+                                      "; the plugin supports ",
                                       TerminalSafe(json::Write(*versions))));
 }
 
@@ -84,7 +97,8 @@ Status WriteCache(const NetworkConfig& config, const CniRuntime& runtime, const 
   for (const std::string& pair : Split(runtime.arguments, ';')) {
     size_t equals = pair.find('=');
     if (equals != std::string::npos) {
-      arguments.Append(json::Value::Array(std::vector<std::string>{pair.substr(0, equals), pair.substr(equals + 1)}));
+      arguments.Append(json::Value::Array(
+          std::vector<std::string>{pair.substr(0, equals), pair.substr(equals + 1)}));
     }
   }
   json::Value cache = json::Value::Object({{"kind", "cniCacheV1"},
@@ -120,7 +134,8 @@ bool HasCapability(const NetworkConfig& config, std::string_view capability) {
   return false;
 }
 
-std::string PluginInput(const NetworkConfig& config, size_t index, const CniRuntime& runtime, const json::Value* previous) {
+std::string PluginInput(const NetworkConfig& config, size_t index, const CniRuntime& runtime,
+                        const json::Value* previous) {
   json::Value input = config.plugins[index].config;
   input.Set("name", config.name);
   input.Set("cniVersion", config.cni_version);
@@ -143,11 +158,14 @@ std::string PluginInput(const NetworkConfig& config, size_t index, const CniRunt
 Result<CniResult> CniAdd(const NetworkConfig& config, const CniRuntime& runtime) {
   std::optional<CniResult> result;
   for (size_t i = 0; i < config.plugins.size(); ++i) {
-    auto printed = RunPlugin(config, i, runtime, "ADD", PluginInput(config, i, runtime, result ? &result->document : nullptr));
+    auto printed = RunPlugin(config, i, runtime, "ADD",
+                             PluginInput(config, i, runtime, result ? &result->document : nullptr));
     auto parsed = printed ? ParseCniResult(*printed) : Result<CniResult>(printed.error());
     if (!parsed) {
       Error error = std::move(parsed).error();
-      if (printed) error = std::move(error).Wrap(StrCat("plugin ", config.plugins[i].type, " of network ", Quote(config.name)));
+      if (printed)
+        error = std::move(error).Wrap(
+            StrCat("plugin ", config.plugins[i].type, " of network ", Quote(config.name)));
       error = ExplainVersion(std::move(error), config, i, runtime);
       (void)CniDel(config, runtime);
       return error;
@@ -170,7 +188,8 @@ Status CniDel(const NetworkConfig& config, const CniRuntime& runtime) {
   for (size_t i = config.plugins.size(); i-- > 0;) {
     const std::string& program = config.plugins[i].program;
     if (program.empty() || !Exists(program)) {
-      DebugNotice("networking", StrCat("plugin ", config.plugins[i].type, " of network ", config.name, " is gone"));
+      DebugNotice("networking", StrCat("plugin ", config.plugins[i].type, " of network ",
+                                       config.name, " is gone"));
       continue;
     }
     auto done = RunPlugin(config, i, runtime, "DEL", PluginInput(config, i, runtime, &previous));
@@ -182,18 +201,22 @@ Status CniDel(const NetworkConfig& config, const CniRuntime& runtime) {
 
 Status CniCheck(const NetworkConfig& config, const CniRuntime& runtime) {
   if (CompareVersions(config.cni_version, "0.4.0") < 0) {
-    return Err(Code::kUnsupported, "network ", Quote(config.name), ": CHECK needs cniVersion 0.4.0 or newer");
+    return Err(Code::kUnsupported, "network ", Quote(config.name),
+               ": CHECK needs cniVersion 0.4.0 or newer");
   }
-  if (config.disable_check) return Err(Code::kUnsupported, "network ", Quote(config.name), ": disableCheck is set");
+  if (config.disable_check)
+    return Err(Code::kUnsupported, "network ", Quote(config.name), ": disableCheck is set");
   json::Value previous = CachedResult(config, runtime);
-  if (previous.is_null()) return Err(Code::kNotFound, "network ", Quote(config.name), ": no result of the pod was kept");
+  if (previous.is_null())
+    return Err(Code::kNotFound, "network ", Quote(config.name), ": no result of the pod was kept");
   for (size_t i = 0; i < config.plugins.size(); ++i) {
     TRY(RunPlugin(config, i, runtime, "CHECK", PluginInput(config, i, runtime, &previous)));
   }
   return {};
 }
 
-Status CniGc(const NetworkConfig& config, const std::vector<std::pair<std::string, std::string>>& valid,
+Status CniGc(const NetworkConfig& config,
+             const std::vector<std::pair<std::string, std::string>>& valid,
              const std::vector<std::string>& path) {
   if (CompareVersions(config.cni_version, "1.1.0") < 0) {
     return Err(Code::kUnsupported, "network ", Quote(config.name), ": GC needs cniVersion 1.1.0");

@@ -16,16 +16,19 @@ constexpr size_t kMostItems = 1024;
 // Members of an object of a result; the first surprise is the error.
 class Reader {
  public:
-  Reader(const json::Value& object, std::string where) : object_(object), where_(std::move(where)) {}
+  Reader(const json::Value& object, std::string where)
+      : object_(object), where_(std::move(where)) {}
 
   Result<const json::Value*> Get(std::string_view key, json::Type type) {
     const json::Value* value = object_.Find(key);
     if (value == nullptr || value->is_null()) return static_cast<const json::Value*>(nullptr);
     if (value->type() != type) {
-      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " must be ", json::TypeName(type), ", not ", json::TypeName(value->type()));
+      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " must be ",
+                 json::TypeName(type), ", not ", json::TypeName(value->type()));
     }
     if (type == json::Type::kArray && value->items().size() > kMostItems) {
-      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " has more than ", kMostItems, " items");
+      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " has more than ",
+                 kMostItems, " items");
     }
     return value;
   }
@@ -37,7 +40,8 @@ class Reader {
     std::vector<std::string> texts;
     const json::Value* value = TRY(Get(key, json::Type::kArray));
     for (size_t i = 0; value != nullptr && i < value->items().size(); ++i) {
-      if (!value->items()[i].is_string()) return Err(Code::kInvalid, "result of the plugin: ", where_, key, " must hold strings");
+      if (!value->items()[i].is_string())
+        return Err(Code::kInvalid, "result of the plugin: ", where_, key, " must hold strings");
       texts.push_back(value->items()[i].text());
     }
     return texts;
@@ -46,14 +50,18 @@ class Reader {
     std::string text = TRY(Text(key));
     if (text.empty()) return std::optional<Address>();
     auto address = ParseAddress(text);
-    if (!address) return Err(Code::kInvalid, "result of the plugin: ", where_, key, " ", Quote(text), " is not an IP address");
+    if (!address)
+      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " ", Quote(text),
+                 " is not an IP address");
     return address;
   }
   Result<std::optional<Prefix>> Subnet(std::string_view key) {
     std::string text = TRY(Text(key));
     if (text.empty()) return std::optional<Prefix>();
     auto prefix = ParsePrefix(text);
-    if (!prefix) return Err(Code::kInvalid, "result of the plugin: ", where_, key, " ", Quote(text), " is not of the form ADDRESS/LENGTH");
+    if (!prefix)
+      return Err(Code::kInvalid, "result of the plugin: ", where_, key, " ", Quote(text),
+                 " is not of the form ADDRESS/LENGTH");
     return prefix;
   }
   // Each object of an array.
@@ -62,7 +70,9 @@ class Reader {
     const json::Value* array = TRY(Get(key, json::Type::kArray));
     for (size_t i = 0; array != nullptr && i < array->items().size(); ++i) {
       std::string where = StrCat(where_, key, "[", i, "].");
-      if (!array->items()[i].is_object()) return Err(Code::kInvalid, "result of the plugin: ", where_, key, "[", i, "] must be an object");
+      if (!array->items()[i].is_object())
+        return Err(Code::kInvalid, "result of the plugin: ", where_, key, "[", i,
+                   "] must be an object");
       Reader item(array->items()[i], where);
       TRY(read(item));
     }
@@ -102,7 +112,8 @@ Status ReadOldAddresses(Reader& reader, CniResult& result) {
 
 Status ReadNewAddresses(Reader& reader, CniResult& result) {
   TRY(reader.Each("interfaces", [&](Reader& item) -> Status {
-    result.interfaces.push_back({TRY(item.Text("name")), TRY(item.Text("mac")), TRY(item.Text("sandbox"))});
+    result.interfaces.push_back(
+        {TRY(item.Text("name")), TRY(item.Text("mac")), TRY(item.Text("sandbox"))});
     return {};
   }));
   TRY(reader.Each("ips", [&](Reader& item) -> Status {
@@ -115,7 +126,8 @@ Status ReadNewAddresses(Reader& reader, CniResult& result) {
     if (interface != nullptr) {
       auto index = interface->AsInt();
       if (!index || *index >= static_cast<int64_t>(result.interfaces.size()) || *index < -1) {
-        return Err(Code::kInvalid, "result of the plugin: ips names an interface ", interface->text(), " that is not there");
+        return Err(Code::kInvalid, "result of the plugin: ips names an interface ",
+                   interface->text(), " that is not there");
       }
       if (*index >= 0) entry.interface = static_cast<int>(*index);
     }
@@ -149,7 +161,8 @@ int CompareVersions(std::string_view a, std::string_view b) {
 }
 
 std::vector<CniAddress> CniResult::AddressesOf(std::string_view interface) const {
-  bool assigned = std::any_of(addresses.begin(), addresses.end(), [](const CniAddress& a) { return a.interface.has_value(); });
+  bool assigned = std::any_of(addresses.begin(), addresses.end(),
+                              [](const CniAddress& a) { return a.interface.has_value(); });
   if (!assigned) return addresses;
   std::vector<CniAddress> own;
   for (const CniAddress& address : addresses) {
@@ -163,22 +176,28 @@ std::vector<CniAddress> CniResult::AddressesOf(std::string_view interface) const
 Result<CniResult> ParseCniResult(std::string_view text) {
   if (Trim(text).empty()) return Err(Code::kInvalid, "the plugin printed no result");
   CniResult result;
-  result.document = TRY_CTX(json::Parse(text, {.max_size = 4u << 20, .max_values = 1u << 16, .max_depth = 64}),
-                            "the plugin's result is not valid JSON");
-  if (!result.document.is_object()) return Err(Code::kInvalid, "the plugin's result is not an object");
+  result.document =
+      TRY_CTX(json::Parse(text, {.max_size = 4u << 20, .max_values = 1u << 16, .max_depth = 64}),
+              "the plugin's result is not valid JSON");
+  if (!result.document.is_object())
+    return Err(Code::kInvalid, "the plugin's result is not an object");
   Reader reader(result.document, "");
   std::string version = TRY(reader.Text("cniVersion"));
   if (!version.empty() && !IsSupportedCniVersion(version)) {
-    return Err(Code::kUnsupported, "the plugin's result is of version ", Quote(version), "; known are ", Join(SupportedCniVersions(), ", "));
+    return Err(Code::kUnsupported, "the plugin's result is of version ", Quote(version),
+               "; known are ", Join(SupportedCniVersions(), ", "));
   }
   bool old = version.empty() || CompareVersions(version, "0.3.0") < 0;
   TRY(old ? ReadOldAddresses(reader, result) : ReadNewAddresses(reader, result));
   const json::Value* dns = TRY(reader.Get("dns", json::Type::kObject));
   if (dns != nullptr) {
     Reader item(*dns, "dns.");
-    result.dns = {TRY(item.Texts("nameservers")), TRY(item.Texts("search")), TRY(item.Texts("options")), TRY(item.Text("domain"))};
+    result.dns = {TRY(item.Texts("nameservers")), TRY(item.Texts("search")),
+                  TRY(item.Texts("options")), TRY(item.Text("domain"))};
     for (const std::string& server : result.dns.nameservers) {
-      if (!ParseAddress(server)) return Err(Code::kInvalid, "result of the plugin: dns.nameservers: ", Quote(server), " is not an IP address");
+      if (!ParseAddress(server))
+        return Err(Code::kInvalid, "result of the plugin: dns.nameservers: ", Quote(server),
+                   " is not an IP address");
     }
   }
   return result;
@@ -189,10 +208,12 @@ std::optional<std::string> ParseCniError(std::string_view text) {
   if (!root || !root->is_object()) return std::nullopt;
   const json::Value* code = root->Find("code");
   const json::Value* message = root->Find("msg");
-  if (code == nullptr || !code->is_number() || message == nullptr || !message->is_string()) return std::nullopt;
+  if (code == nullptr || !code->is_number() || message == nullptr || !message->is_string())
+    return std::nullopt;
   std::string all = TerminalSafe(message->text());
   const json::Value* details = root->Find("details");
-  if (details != nullptr && details->is_string() && !details->text().empty()) all += StrCat("; ", TerminalSafe(details->text()));
+  if (details != nullptr && details->is_string() && !details->text().empty())
+    all += StrCat("; ", TerminalSafe(details->text()));
   return StrCat(all, " (code ", code->text(), ")");
 }
 

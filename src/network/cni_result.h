@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Results of CNI plugins, of every version of the specification from 0.1.0 to 1.1.0, as one value. What plugins print
-// is checked: known fields have the specification's types, addresses are addresses.
+// Results of CNI plugins, of every version of the specification from 0.1.0 to 1.1.0, as one value.
+// What plugins print is checked: known fields have the specification's types, addresses are
+// addresses.
 
 #include <optional>
 #include <string>
@@ -45,7 +46,8 @@ bool IsSupportedCniVersion(std::string_view version);
 int CompareVersions(std::string_view a, std::string_view b);
 
 Result<CniResult> ParseCniResult(std::string_view text);
-// The error that a plugin printed on its standard output ("msg; details (code N)"), nothing where that is none.
+// The error that a plugin printed on its standard output ("msg; details (code N)"), nothing where
+// that is none.
 std::optional<std::string> ParseCniError(std::string_view text);
 
 }  // namespace rkt::network

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Reads members of a configuration's JSON objects strictly: every complaint names the file, the field ("ipam.subnet")
-// and the rule. The first complaint stands; after it everything reads as empty.
+// Reads members of a configuration's JSON objects strictly: every complaint names the file, the
+// field ("ipam.subnet") and the rule. The first complaint stands; after it everything reads as
+// empty.
 
 #include <optional>
 #include <set>
@@ -55,10 +56,12 @@ class ConfigReader {
 // "network configuration FILE: field "KEY": RULE", kInvalid.
 Error ConfigError(std::string_view file, std::string_view field, std::string_view rule);
 
-// The type-specific part of a configuration that the engine does itself (config.h). `unknown` is set to a field that
-// the built-in type does not know, where there is one; the rest is checked all the same.
+// The type-specific part of a configuration that the engine does itself (config.h). `unknown` is
+// set to a field that the built-in type does not know, where there is one; the rest is checked all
+// the same.
 struct EngineConfig;
 struct NetworkConfig;
-Result<EngineConfig> ReadEngineConfig(const NetworkConfig& config, std::optional<std::string>* unknown);
+Result<EngineConfig> ReadEngineConfig(const NetworkConfig& config,
+                                      std::optional<std::string>* unknown);
 
 }  // namespace rkt::network

@@ -25,12 +25,15 @@ class Directory {
   std::string path;
 };
 
-std::string Ptp(const std::string& name, const std::string& more = "", const std::string& ipam = R"("subnet":"10.1.0.0/24")") {
-  return StrCat(R"({"name":")", name, R"(","type":"ptp",)", more, R"("ipam":{"type":"host-local",)", ipam, "}}");
+std::string Ptp(const std::string& name, const std::string& more = "",
+                const std::string& ipam = R"("subnet":"10.1.0.0/24")") {
+  return StrCat(R"({"name":")", name, R"(","type":"ptp",)", more, R"("ipam":{"type":"host-local",)",
+                ipam, "}}");
 }
 
 // The complaint about a file, empty where it is fine.
-std::string Complaint(const std::string& text, const std::string& path = "/etc/rkt/net.d/10-a.conf") {
+std::string Complaint(const std::string& text,
+                      const std::string& path = "/etc/rkt/net.d/10-a.conf") {
   auto config = ParseNetworkConfig(text, path);
   if (!config) return config.error().Text();
   Status chosen = ChooseEngine(*config, {});
@@ -90,23 +93,32 @@ TEST(NetworkConfigs, ComplaintsNameFileFieldAndRule) {
       {Ptp("a", "", R"("subnet":"10.1.0.1/24")"), "ipam.subnet", "host bits"},
       {Ptp("a", "", R"("subnet":"10.1.0.0/31")"), "ipam.subnet", "too small"},
       {Ptp("a", "", R"("subnet":"10.1.0.0/24","gateway":"10.2.0.1")"), "ipam.gateway", "outside"},
-      {Ptp("a", "", R"("subnet":"10.1.0.0/24","rangeStart":"10.1.0.9","rangeEnd":"10.1.0.2")"), "ipam.rangeStart", "behind"},
+      {Ptp("a", "", R"("subnet":"10.1.0.0/24","rangeStart":"10.1.0.9","rangeEnd":"10.1.0.2")"),
+       "ipam.rangeStart", "behind"},
       {Ptp("a", "", R"("ranges":[[]])"), "ipam.ranges[0]", "at least one"},
-      {Ptp("a", "", R"("ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"10.1.0.0/16"}]])"), "ipam.ranges", "overlap"},
-      {Ptp("a", "", R"("subnet":"10.1.0.0/24","routes":[{"gw":"10.1.0.1"}])"), "ipam.routes[0].dst", "missing"},
-      {Ptp("a", "", R"("subnet":"10.1.0.0/24","routes":[{"dst":"::/0","gw":"10.1.0.1"}])"), "ipam.routes[0].gw", "family"},
+      {Ptp("a", "", R"("ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"10.1.0.0/16"}]])"),
+       "ipam.ranges", "overlap"},
+      {Ptp("a", "", R"("subnet":"10.1.0.0/24","routes":[{"gw":"10.1.0.1"}])"), "ipam.routes[0].dst",
+       "missing"},
+      {Ptp("a", "", R"("subnet":"10.1.0.0/24","routes":[{"dst":"::/0","gw":"10.1.0.1"}])"),
+       "ipam.routes[0].gw", "family"},
       {Ptp("a", R"("dns":{"nameservers":["x"]},)"), "dns.nameservers", "not an IP address"},
       {Ptp("a", R"("ipMasquerade":true,)"), "ipMasquerade", "does not know it"},
       {Ptp("a", R"("engine":"docker",)"), "engine", "neither"},
       {R"({"name":"a","type":"ptp"})", "ipam", "missing"},
-      {R"({"name":"a","type":"bridge","bridge":"a/b","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}})", "bridge", "interface's name"},
-      {R"({"name":"a","type":"macvlan","mode":"open","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}})", "mode", "none of bridge"},
+      {R"({"name":"a","type":"bridge","bridge":"a/b","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}})",
+       "bridge", "interface's name"},
+      {R"({"name":"a","type":"macvlan","mode":"open","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}})",
+       "mode", "none of bridge"},
       {R"({"name":"a","type":"flannel","engine":"rkt"})", "engine", "built in"},
   };
   for (const Case& c : cases) {
     std::string complaint = Complaint(c.text);
-    EXPECT_NE(complaint.find("/etc/rkt/net.d/10-a.conf"), std::string::npos) << c.text << "\n" << complaint;
-    EXPECT_NE(complaint.find(StrCat("field \"", c.field, "\"")), std::string::npos) << c.text << "\n" << complaint;
+    EXPECT_NE(complaint.find("/etc/rkt/net.d/10-a.conf"), std::string::npos) << c.text << "\n"
+                                                                             << complaint;
+    EXPECT_NE(complaint.find(StrCat("field \"", c.field, "\"")), std::string::npos)
+        << c.text << "\n"
+        << complaint;
     EXPECT_NE(complaint.find(c.rule), std::string::npos) << c.text << "\n" << complaint;
   }
   EXPECT_NE(Complaint("{").find("/etc/rkt/net.d/10-a.conf"), std::string::npos);
@@ -118,8 +130,11 @@ TEST(NetworkConfigs, ListsNeedTheirSuffixAndPlugins) {
   auto networks = LoadNetworkConfigs({.local_dir = local.path});
   ASSERT_FALSE(networks);
   EXPECT_NE(networks.error().Text().find("10-a.conf"), std::string::npos);
-  EXPECT_NE(Complaint(R"({"name":"a","plugins":[]})").find("\"plugins\": must hold at least one"), std::string::npos);
-  EXPECT_NE(Complaint(R"({"name":"a","plugins":[{"type":"ptp"},7]})").find("\"plugins[1]\": must be an object"), std::string::npos);
+  EXPECT_NE(Complaint(R"({"name":"a","plugins":[]})").find("\"plugins\": must hold at least one"),
+            std::string::npos);
+  EXPECT_NE(Complaint(R"({"name":"a","plugins":[{"type":"ptp"},7]})")
+                .find("\"plugins[1]\": must be an object"),
+            std::string::npos);
 }
 
 TEST(NetworkConfigs, ThePluginIsTakenWhereItLiesInRktsDirectoriesOrTheFileAsksForIt) {
@@ -137,7 +152,8 @@ TEST(NetworkConfigs, ThePluginIsTakenWhereItLiesInRktsDirectoriesOrTheFileAsksFo
   EXPECT_EQ(choose(Ptp("a", R"("engine":"plugin",)")), StrCat(system.path, "/ptp"));
   // A field that only the plugin knows, another IPAM, a chain.
   EXPECT_EQ(choose(Ptp("a", R"("vrf":"x",)")), StrCat(system.path, "/ptp"));
-  EXPECT_EQ(choose(R"({"name":"a","type":"ptp","ipam":{"type":"dhcp"}})"), StrCat(system.path, "/ptp"));
+  EXPECT_EQ(choose(R"({"name":"a","type":"ptp","ipam":{"type":"dhcp"}})"),
+            StrCat(system.path, "/ptp"));
   plugins.Add("ptp", "#!/bin/sh\n", 0755);
   EXPECT_EQ(choose(Ptp("a")), StrCat(plugins.path, "/ptp"));
   EXPECT_EQ(choose(Ptp("a", R"("engine":"rkt",)")), "engine");

@@ -15,15 +15,19 @@ namespace {
 
 using Type = EngineConfig::Type;
 
-const EngineConfig& Engine(const EngineAttachment& attachment) { return *attachment.config->engine; }
+const EngineConfig& Engine(const EngineAttachment& attachment) {
+  return *attachment.config->engine;
+}
 
 bool HasV6(const EngineAttachment& attachment) {
-  return std::any_of(attachment.leases.begin(), attachment.leases.end(), [](const Lease& lease) { return lease.address.v6; });
+  return std::any_of(attachment.leases.begin(), attachment.leases.end(),
+                     [](const Lease& lease) { return lease.address.v6; });
 }
 
 bool HasDefaultRoute(const EngineConfig& engine) {
   return engine.is_default_gateway ||
-         std::any_of(engine.routes.begin(), engine.routes.end(), [](const Route& route) { return route.destination.length == 0; });
+         std::any_of(engine.routes.begin(), engine.routes.end(),
+                     [](const Route& route) { return route.destination.length == 0; });
 }
 
 uint32_t MacvlanMode(EngineConfig::MacvlanMode mode) {
@@ -51,7 +55,8 @@ void AddRoutes(NetlinkBatch& batch, const EngineAttachment& attachment, int inde
       Address any;
       any.v6 = lease.address.v6;
       Route route{{any, 0}, lease.gateway};
-      bool there = std::any_of(routes.begin(), routes.end(), [&](const Route& r) { return r.destination == route.destination; });
+      bool there = std::any_of(routes.begin(), routes.end(),
+                               [&](const Route& r) { return r.destination == route.destination; });
       if (!there) routes.push_back(route);
     }
   }
@@ -66,8 +71,8 @@ void AddRoutes(NetlinkBatch& batch, const EngineAttachment& attachment, int inde
   }
 }
 
-// The link-local address that the kernel would make, but usable at once: a kernel that still asks whether anybody else
-// has it does not look for neighbours either.
+// The link-local address that the kernel would make, but usable at once: a kernel that still asks
+// whether anybody else has it does not look for neighbours either.
 void AddLinkLocal(NetlinkBatch& batch, int index, const MacAddress& mac) {
   AddAddress(batch, {.index = index, .address = {LinkLocalFrom(mac), 64}, .may_exist = true});
 }
@@ -84,7 +89,8 @@ VethPair Veth(const EngineAttachment& attachment, int netns, int master) {
   return veth;
 }
 
-Status MakePtp(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod, int netns) {
+Status MakePtp(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod,
+               int netns) {
   bool v6 = HasV6(attachment);
   NetlinkBatch create;
   AddVeth(create, Veth(attachment, netns, 0));
@@ -105,7 +111,9 @@ Status MakePtp(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkS
   if (v6) AddLinkLocal(inside, index, attachment.pod_mac);
   for (const Lease& lease : attachment.leases) {
     // Neighbours of the subnet are behind the host, not on the link.
-    AddAddress(inside, {.index = index, .address = {lease.address, lease.subnet.length}, .prefix_route = false});
+    AddAddress(
+        inside,
+        {.index = index, .address = {lease.address, lease.subnet.length}, .prefix_route = false});
     AddRoute(inside, {index, Single(lease.gateway), std::nullopt});
     AddRoute(inside, {index, lease.subnet, lease.gateway});
   }
@@ -128,12 +136,14 @@ Status SetGatewayAddress(const EngineAttachment& attachment, NetlinkSocket& host
       const Address& other = info.address.address;
       bool link_local = other.v6 && other.bytes[0] == 0xfe && (other.bytes[1] & 0xc0) == 0x80;
       // IPv6 interfaces have several; of IPv4 there may be one for each subnet of a range set.
-      bool ours = std::any_of(attachment.leases.begin(), attachment.leases.end(), [&](const Lease& l) { return l.gateway == other; });
+      bool ours = std::any_of(attachment.leases.begin(), attachment.leases.end(),
+                              [&](const Lease& l) { return l.gateway == other; });
       if (other.v6 != wanted.address.v6 || link_local || ours) continue;
       if (other.v6 && !info.address.Overlaps(wanted)) continue;
       if (!engine.force_address) {
-        return Err(Code::kBusy, "the bridge ", engine.bridge, " has the address ", ToText(info.address), " already, not ",
-                   ToText(wanted), "; \"forceAddress\" of network ", attachment.config->name, " would replace it");
+        return Err(Code::kBusy, "the bridge ", engine.bridge, " has the address ",
+                   ToText(info.address), " already, not ", ToText(wanted),
+                   "; \"forceAddress\" of network ", attachment.config->name, " would replace it");
       }
       DeleteAddress(batch, index, info.address);
     }
@@ -157,7 +167,8 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
   }
   LinkInfo link = TRY(std::move(bridge));
   if (link.kind != "bridge") {
-    return Err(Code::kInvalid, "network ", attachment.config->name, ": the interface ", engine.bridge, " is not a bridge");
+    return Err(Code::kInvalid, "network ", attachment.config->name, ": the interface ",
+               engine.bridge, " is not a bridge");
   }
   if (!link.up || attachment.publishes) {
     NetlinkBatch up;
@@ -172,7 +183,8 @@ Result<int> MakeBridge(const EngineAttachment& attachment, NetlinkSocket& host) 
   return link.index;
 }
 
-Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod, int netns) {
+Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod,
+                      int netns) {
   int bridge = TRY(MakeBridge(attachment, host));
   NetlinkBatch create;
   AddVeth(create, Veth(attachment, netns, bridge));
@@ -181,7 +193,8 @@ Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, N
   NetlinkBatch outside;
   // The port itself has no addresses of its own: those are the bridge's.
   SetLink(outside, index, attachment.link, {});
-  if (Engine(attachment).hairpin || attachment.publishes) SetHairpin(outside, index, attachment.link);
+  if (Engine(attachment).hairpin || attachment.publishes)
+    SetHairpin(outside, index, attachment.link);
   TRY(host.Run(outside));
 
   std::string name = InterfaceName(attachment.number);
@@ -196,7 +209,8 @@ Status MakeBridgePort(const EngineAttachment& attachment, NetlinkSocket& host, N
   return pod.Run(inside);
 }
 
-Status MakeMacvlan(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod, int netns) {
+Status MakeMacvlan(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod,
+                   int netns) {
   const EngineConfig& engine = Engine(attachment);
   Macvlan macvlan;
   macvlan.name = InterfaceName(attachment.number);
@@ -204,8 +218,10 @@ Status MakeMacvlan(const EngineAttachment& attachment, NetlinkSocket& host, Netl
   macvlan.netns = netns;
   macvlan.mode = MacvlanMode(engine.macvlan_mode);
   macvlan.mtu = engine.mtu;
-  auto master = engine.master.empty() ? DefaultRouteInterface(host) : host.InterfaceIndex(engine.master);
-  macvlan.master = TRY_CTX(std::move(master), "network ", attachment.config->name, ": field \"master\"");
+  auto master =
+      engine.master.empty() ? DefaultRouteInterface(host) : host.InterfaceIndex(engine.master);
+  macvlan.master =
+      TRY_CTX(std::move(master), "network ", attachment.config->name, ": field \"master\"");
   NetlinkBatch create;
   AddMacvlan(create, macvlan);
   TRY(host.Run(create));
@@ -251,34 +267,41 @@ Result<EngineArguments> ReadEngineArguments(const NetworkChoice* choice) {
     if (key == "IP" || key == "IP6") {
       // The plugin takes the address with or without its subnet's length.
       auto address = ParseAddress(std::string_view(value).substr(0, value.find('/')));
-      if (!address) return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", key, ": ", Quote(value), " is not an IP address");
+      if (!address)
+        return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", key, ": ",
+                   Quote(value), " is not an IP address");
       arguments.addresses.push_back(*address);
     } else if (key == "MAC") {
       arguments.mac = ParseMac(value);
       if (!arguments.mac || ((*arguments.mac)[0] & 1) != 0) {
-        return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument MAC: ", Quote(value), " is not the address of an interface");
+        return Err(Code::kInvalid, "network ", Quote(choice->name),
+                   ": argument MAC: ", Quote(value), " is not the address of an interface");
       }
     } else if (key != "IgnoreUnknown") {
-      return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", Quote(key), " is not known, only IP, IP6 and MAC");
+      return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", Quote(key),
+                 " is not known, only IP, IP6 and MAC");
     }
   }
   return arguments;
 }
 
-Result<EngineAttachment> LeaseAddresses(const NetworkConfig& config, const std::string& uuid, int number,
-                                        const NetworkChoice* choice, const std::string& lease_root,
-                                        const HolderCheck& check) {
+Result<EngineAttachment> LeaseAddresses(const NetworkConfig& config, const std::string& uuid,
+                                        int number, const NetworkChoice* choice,
+                                        const std::string& lease_root, const HolderCheck& check) {
   EngineArguments arguments = TRY(ReadEngineArguments(choice));
   EngineAttachment attachment;
   attachment.config = &config;
   attachment.uuid = uuid;
   attachment.number = number;
-  const std::string& root = config.engine->lease_dir.empty() ? lease_root : config.engine->lease_dir;
+  const std::string& root =
+      config.engine->lease_dir.empty() ? lease_root : config.engine->lease_dir;
   LeaseDirectory directory = TRY(LeaseDirectory::Open(root, config.name));
-  attachment.leases = TRY_CTX(directory.Allocate(config.engine->ranges, uuid, InterfaceName(number), arguments.addresses, check),
+  attachment.leases = TRY_CTX(directory.Allocate(config.engine->ranges, uuid, InterfaceName(number),
+                                                 arguments.addresses, check),
                               "network ", Quote(config.name));
   attachment.pod_mac = arguments.mac.value_or(MacFrom(StrCat(uuid, " ", number)));
-  if (config.engine->type != Type::kMacvlan) attachment.link = StrCat(kLinkPrefix, std::string_view(uuid).substr(0, 8), "-", number);
+  if (config.engine->type != Type::kMacvlan)
+    attachment.link = StrCat(kLinkPrefix, std::string_view(uuid).substr(0, 8), "-", number);
   return attachment;
 }
 
@@ -304,7 +327,8 @@ NetworkRules RulesOf(const EngineAttachment& attachment) {
   return rules;
 }
 
-Status MakeInterfaces(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod, int netns) {
+Status MakeInterfaces(const EngineAttachment& attachment, NetlinkSocket& host, NetlinkSocket& pod,
+                      int netns) {
   switch (Engine(attachment).type) {
     case Type::kPtp:
       return MakePtp(attachment, host, pod, netns);
@@ -320,7 +344,8 @@ Status EnableForwarding(const std::vector<EngineAttachment>& attachments) {
   bool v4 = false, v6 = false;
   for (const EngineAttachment& attachment : attachments) {
     const EngineConfig& engine = Engine(attachment);
-    bool routed = engine.type == Type::kPtp || (engine.type == Type::kBridge && (engine.is_gateway || engine.ip_masq));
+    bool routed = engine.type == Type::kPtp ||
+                  (engine.type == Type::kBridge && (engine.is_gateway || engine.ip_masq));
     for (const Lease& lease : attachment.leases) {
       if (routed) (lease.address.v6 ? v6 : v4) = true;
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// The fields of the built-in types ptp, bridge and macvlan and of host-local IPAM; they are those of the CNI plugins
-// of the same names.
+// The fields of the built-in types ptp, bridge and macvlan and of host-local IPAM; they are those
+// of the CNI plugins of the same names.
 
 #include "base/file.h"
 #include "network/config.h"
@@ -22,7 +22,9 @@ void ReadInterfaceName(ConfigReader& reader, std::string_view key, std::string& 
   std::string text = reader.Text(key);
   if (text.empty()) return;
   if (!IsInterfaceName(text)) {
-    reader.Complain(key, StrCat(Quote(text), " cannot be an interface's name (at most 15 characters, no '/', ':', spaces)"));
+    reader.Complain(
+        key, StrCat(Quote(text),
+                    " cannot be an interface's name (at most 15 characters, no '/', ':', spaces)"));
   }
   name = text;
 }
@@ -37,7 +39,8 @@ void ReadRange(ConfigReader& reader, RangeSet& set) {
   IpRange range;
   range.subnet = subnet->Masked();
   if (range.subnet.address != subnet->address) {
-    return reader.Complain("subnet", StrCat(ToText(*subnet), " has host bits set; ", ToText(range.subnet), " has not"));
+    return reader.Complain("subnet", StrCat(ToText(*subnet), " has host bits set; ",
+                                            ToText(range.subnet), " has not"));
   }
   if (subnet->length > subnet->address.bits() - 2) {
     return reader.Complain("subnet", StrCat(ToText(*subnet), " is too small to allocate from"));
@@ -48,24 +51,29 @@ void ReadRange(ConfigReader& reader, RangeSet& set) {
   if (!range.last.v6) range.last.bytes[3] = static_cast<uint8_t>(range.last.bytes[3] - 1);
   range.gateway = gateway.value_or(range.first);
   if (gateway && !range.subnet.Contains(*gateway)) {
-    return reader.Complain("gateway", StrCat(ToText(*gateway), " lies outside of the subnet ", ToText(range.subnet)));
+    return reader.Complain(
+        "gateway", StrCat(ToText(*gateway), " lies outside of the subnet ", ToText(range.subnet)));
   }
-  for (auto [key, address, target] : {std::tuple("rangeStart", first, &range.first), {"rangeEnd", last, &range.last}}) {
+  for (auto [key, address, target] :
+       {std::tuple("rangeStart", first, &range.first), {"rangeEnd", last, &range.last}}) {
     if (!address) continue;
     if (!range.subnet.Contains(*address)) {
-      return reader.Complain(key, StrCat(ToText(*address), " lies outside of the subnet ", ToText(range.subnet)));
+      return reader.Complain(
+          key, StrCat(ToText(*address), " lies outside of the subnet ", ToText(range.subnet)));
     }
     *target = *address;
   }
   if (range.last < range.first) {
-    return reader.Complain("rangeStart", StrCat(ToText(range.first), " lies behind rangeEnd ", ToText(range.last)));
+    return reader.Complain(
+        "rangeStart", StrCat(ToText(range.first), " lies behind rangeEnd ", ToText(range.last)));
   }
   for (const IpRange& other : set) {
     if (other.subnet.address.v6 != range.subnet.address.v6) {
       return reader.Complain("subnet", "the ranges of one set must be of one address family");
     }
     if (!(other.last < range.first) && !(range.last < other.first)) {
-      return reader.Complain("subnet", StrCat("overlaps the range ", ToText(other.first), " to ", ToText(other.last)));
+      return reader.Complain(
+          "subnet", StrCat("overlaps the range ", ToText(other.first), " to ", ToText(other.last)));
     }
   }
   set.push_back(range);
@@ -89,11 +97,13 @@ Status ReadRanges(ConfigReader& ipam, EngineConfig& engine) {
     RangeSet set;
     for (size_t j = 0; j < items.items().size(); ++j) {
       std::string field = ipam.Field(StrCat(where, "[", j, "]"));
-      if (!items.items()[j].is_object()) return ConfigError(ipam.file(), field, "must be an object");
+      if (!items.items()[j].is_object())
+        return ConfigError(ipam.file(), field, "must be an object");
       ConfigReader range(items.items()[j], ipam.file(), field);
       ReadRange(range, set);
       TRY(range.status());
-      if (auto unread = range.Unread()) return ConfigError(ipam.file(), *unread, "is not a field of a range");
+      if (auto unread = range.Unread())
+        return ConfigError(ipam.file(), *unread, "is not a field of a range");
     }
     engine.ranges.push_back(std::move(set));
   }
@@ -104,7 +114,8 @@ Status ReadRanges(ConfigReader& ipam, EngineConfig& engine) {
       for (const IpRange& a : engine.ranges[i]) {
         for (const IpRange& b : engine.ranges[j]) {
           if (a.subnet.Overlaps(b.subnet)) {
-            ipam.Complain("ranges", StrCat(ToText(a.subnet), " and ", ToText(b.subnet), " of different sets overlap"));
+            ipam.Complain("ranges", StrCat(ToText(a.subnet), " and ", ToText(b.subnet),
+                                           " of different sets overlap"));
           }
         }
       }
@@ -117,17 +128,20 @@ Status ReadRoutes(ConfigReader& ipam, EngineConfig& engine) {
   const json::Value* routes = ipam.Member("routes", json::Type::kArray);
   for (size_t i = 0; routes != nullptr && i < routes->items().size(); ++i) {
     std::string field = ipam.Field(StrCat("routes[", i, "]"));
-    if (!routes->items()[i].is_object()) return ConfigError(ipam.file(), field, "must be an object");
+    if (!routes->items()[i].is_object())
+      return ConfigError(ipam.file(), field, "must be an object");
     ConfigReader reader(routes->items()[i], ipam.file(), field);
     auto destination = reader.Subnet("dst");
     Route route;
     route.gateway = reader.Ip("gw");
     TRY(reader.status());
     if (!destination) return ConfigError(ipam.file(), StrCat(field, ".dst"), "is missing");
-    if (auto unread = reader.Unread()) return ConfigError(ipam.file(), *unread, "is not a field of a route");
+    if (auto unread = reader.Unread())
+      return ConfigError(ipam.file(), *unread, "is not a field of a route");
     route.destination = destination->Masked();
     if (route.gateway && route.gateway->v6 != route.destination.address.v6) {
-      return ConfigError(ipam.file(), StrCat(field, ".gw"), "is of another address family than dst");
+      return ConfigError(ipam.file(), StrCat(field, ".gw"),
+                         "is of another address family than dst");
     }
     engine.routes.push_back(route);
   }
@@ -156,11 +170,14 @@ Status ReadDns(ConfigReader& reader, EngineConfig& engine) {
   const json::Value* object = reader.Member("dns", json::Type::kObject);
   if (object == nullptr) return {};
   ConfigReader dns(*object, reader.file(), reader.Field("dns"));
-  engine.dns = {dns.Texts("nameservers"), dns.Texts("search"), dns.Texts("options"), dns.Text("domain")};
+  engine.dns = {dns.Texts("nameservers"), dns.Texts("search"), dns.Texts("options"),
+                dns.Text("domain")};
   for (const std::string& server : engine.dns.nameservers) {
-    if (!ParseAddress(server)) dns.Complain("nameservers", StrCat(Quote(server), " is not an IP address"));
+    if (!ParseAddress(server))
+      dns.Complain("nameservers", StrCat(Quote(server), " is not an IP address"));
   }
-  if (auto unread = dns.Unread()) return ConfigError(reader.file(), *unread, "is not a field of dns");
+  if (auto unread = dns.Unread())
+    return ConfigError(reader.file(), *unread, "is not a field of dns");
   return dns.status();
 }
 
@@ -181,10 +198,13 @@ Status ReadIpam(ConfigReader& reader, EngineConfig& engine, std::optional<std::s
   TRY(ReadRoutes(ipam, engine));
   if (engine.dns.empty()) {
     std::string file = ipam.Text("resolvConf");
-    if (!file.empty()) engine.dns = ReadResolvConf(TRY_CTX(ReadFile(file, 1 << 16), "field ", Quote(ipam.Field("resolvConf"))));
+    if (!file.empty())
+      engine.dns = ReadResolvConf(
+          TRY_CTX(ReadFile(file, 1 << 16), "field ", Quote(ipam.Field("resolvConf"))));
   }
   engine.lease_dir = ipam.Text("dataDir");
-  if (!engine.lease_dir.empty() && engine.lease_dir[0] != '/') ipam.Complain("dataDir", "must be an absolute path");
+  if (!engine.lease_dir.empty() && engine.lease_dir[0] != '/')
+    ipam.Complain("dataDir", "must be an absolute path");
   TRY(ipam.status());
   if (auto unread = ipam.Unread()) *unknown = *unread;
   return {};
@@ -221,12 +241,14 @@ void ReadMacvlan(ConfigReader& reader, EngineConfig& engine) {
 
 }  // namespace
 
-Result<EngineConfig> ReadEngineConfig(const NetworkConfig& config, std::optional<std::string>* unknown) {
+Result<EngineConfig> ReadEngineConfig(const NetworkConfig& config,
+                                      std::optional<std::string>* unknown) {
   EngineConfig engine;
   const PluginConfig& plugin = config.plugins.at(0);
   std::string file = config.built_in() ? StrCat("(built in) ", config.file) : config.path;
   ConfigReader reader(plugin.config, file, config.is_list ? "plugins[0]" : "");
-  for (const char* common : {"name", "cniVersion", "type", "engine", "capabilities", "args", "disableCheck", "ipMasqBackend"}) {
+  for (const char* common : {"name", "cniVersion", "type", "engine", "capabilities", "args",
+                             "disableCheck", "ipMasqBackend"}) {
     reader.Skip(common);
   }
   if (plugin.type == "bridge") {

@@ -14,7 +14,9 @@ namespace rkt::network {
 
 namespace {
 
-std::string PodsLink(const Paths& paths, const std::string& uuid) { return StrCat(paths.run, "/pods/", uuid); }
+std::string PodsLink(const Paths& paths, const std::string& uuid) {
+  return StrCat(paths.run, "/pods/", uuid);
+}
 
 std::string Parent(const std::string& path) {
   size_t slash = path.rfind('/');
@@ -42,7 +44,9 @@ Status AddHolder(const Paths& paths, const std::string& uuid, const std::string&
   return {};
 }
 
-Status RemoveHolder(const Paths& paths, const std::string& uuid) { return UnlinkAt(AT_FDCWD, PodsLink(paths, uuid)); }
+Status RemoveHolder(const Paths& paths, const std::string& uuid) {
+  return UnlinkAt(AT_FDCWD, PodsLink(paths, uuid));
+}
 
 std::string FindPod(const std::string& pod_path, const std::string& uuid) {
   if (Exists(pod_path) && pod_path.ends_with(uuid)) return pod_path;

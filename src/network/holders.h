@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Whether a pod that holds something (an address, a rule, a name) still runs. A pod with networks leaves a link
-// RUN/pods/<uuid> -> POD, so that engines with different data directories know of each other's pods.
+// Whether a pod that holds something (an address, a rule, a name) still runs. A pod with networks
+// leaves a link RUN/pods/<uuid> -> POD, so that engines with different data directories know of
+// each other's pods.
 
 #include <string>
 
@@ -21,7 +22,8 @@ Status RemoveHolder(const Paths& paths, const std::string& uuid);
 // `pod_path` (may be empty) says where pods without a link are looked for: beside that one.
 HolderCheck HoldersOf(const Paths& paths, const std::string& pod_path);
 
-// Where the pod's directory is now, though it was moved to another state since; empty where it is nowhere.
+// Where the pod's directory is now, though it was moved to another state since; empty where it is
+// nowhere.
 std::string FindPod(const std::string& pod_path, const std::string& uuid);
 
 }  // namespace rkt::network

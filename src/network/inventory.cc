@@ -29,7 +29,9 @@ namespace rkt::network {
 namespace {
 
 // A path beside which pods of the data directory are found.
-std::string AnyPod(const InventoryRequest& request) { return StrCat(request.data_dir, "/pods/run/none"); }
+std::string AnyPod(const InventoryRequest& request) {
+  return StrCat(request.data_dir, "/pods/run/none");
+}
 
 ConfigSources Sources(const InventoryRequest& request) {
   ConfigSources sources = SourcesFor(request.local_config, AnyPod(request), request.paths);
@@ -58,7 +60,8 @@ std::vector<Holder> ListHolders(const InventoryRequest& request) {
     holder.uuid = link.name;
     holder.path = FindPod(std::string(target, static_cast<size_t>(n)), link.name);
     holder.running = check(link.name) == HolderState::kAlive;
-    auto text = holder.path.empty() ? Result<std::string>(Err(Code::kNotFound, "")) : ReadFile(StrCat(holder.path, "/", kAppliedFile));
+    auto text = holder.path.empty() ? Result<std::string>(Err(Code::kNotFound, ""))
+                                    : ReadFile(StrCat(holder.path, "/", kAppliedFile));
     auto applied = text ? ParseApplied(*text) : Result<Applied>(text.error());
     if (applied) holder.applied = *std::move(applied);
     holders.push_back(std::move(holder));
@@ -74,7 +77,8 @@ const AppliedNetwork* In(const Holder& holder, const std::string& network) {
   return nullptr;
 }
 
-NetworkSummary Summarize(NetworkConfig& config, const ConfigSources& sources, const std::vector<Holder>& holders) {
+NetworkSummary Summarize(NetworkConfig& config, const ConfigSources& sources,
+                         const std::vector<Holder>& holders) {
   NetworkSummary summary;
   summary.name = config.name;
   summary.path = config.path;
@@ -88,14 +92,17 @@ NetworkSummary Summarize(NetworkConfig& config, const ConfigSources& sources, co
       for (const IpRange& range : set) summary.subnets.push_back(range.subnet);
     }
   }
-  for (const Holder& holder : holders) summary.pods += holder.running && In(holder, config.name) != nullptr;
+  for (const Holder& holder : holders)
+    summary.pods += holder.running && In(holder, config.name) != nullptr;
   return summary;
 }
 
 class Pruner {
  public:
   explicit Pruner(const InventoryRequest& request)
-      : request_(request), check_(HoldersOf(request.paths, AnyPod(request))), holders_(ListHolders(request)) {}
+      : request_(request),
+        check_(HoldersOf(request.paths, AnyPod(request))),
+        holders_(ListHolders(request)) {}
 
   Result<PruneReport> Run() {
     for (const Holder& holder : holders_) {
@@ -144,7 +151,8 @@ class Pruner {
       auto directory = LeaseDirectory::OpenExisting(request_.paths.leases, network);
       if (directory) Try(directory->Release(holder.uuid));
     }
-    if (Try(RemoveHolder(request_.paths, holder.uuid))) Removed(StrCat("networks of pod ", holder.uuid));
+    if (Try(RemoveHolder(request_.paths, holder.uuid)))
+      Removed(StrCat("networks of pod ", holder.uuid));
   }
 
   std::vector<std::string> NetworkNames() {
@@ -167,7 +175,9 @@ class Pruner {
       auto after = directory->List();
       for (size_t i = 0; *pruned > 0 && before && after && i < before->size(); ++i) {
         const Address& address = (*before)[i].address;
-        bool left = std::any_of(after->begin(), after->end(), [&](const LeaseDirectory::Entry& e) { return e.address == address; });
+        bool left = std::any_of(after->begin(), after->end(), [&](const LeaseDirectory::Entry& e) {
+          return e.address == address;
+        });
         if (!left) Removed(StrCat("lease ", ToText(address), " of ", network));
       }
     }
@@ -181,7 +191,8 @@ class Pruner {
       for (size_t j = 0; members && j < members->size(); ++j) {
         const Member& member = (*members)[j];
         if (check_(member.uuid) == HolderState::kAlive) continue;
-        if (Try(LeaveNames(request_.paths, network, member.uuid))) Removed(StrCat("names of pod ", member.uuid, " in ", network));
+        if (Try(LeaveNames(request_.paths, network, member.uuid)))
+          Removed(StrCat("names of pod ", member.uuid, " in ", network));
       }
     }
   }
@@ -199,7 +210,8 @@ class Pruner {
       if (!IsUuid(uuid) || !st) continue;
       HolderState state = check_(uuid);
       bool stale = state == HolderState::kGone ||
-                   (state == HolderState::kUnknown && IsFromBeforeBoot(st->st_mtim.tv_sec * int64_t{1000000000}));
+                   (state == HolderState::kUnknown &&
+                    IsFromBeforeBoot(st->st_mtim.tv_sec * int64_t{1000000000}));
       if (stale && Try(UnlinkAt(AT_FDCWD, path))) Removed(StrCat("result ", name));
     }
   }
@@ -229,7 +241,9 @@ class Pruner {
     for (size_t i = 0; links && i < links->size(); ++i) {
       const LinkInfo& bridge = (*links)[i];
       if (bridge.kind != "bridge" || !bridge.alias.starts_with(kBridgeAlias)) continue;
-      bool has_ports = std::any_of(links->begin(), links->end(), [&](const LinkInfo& link) { return link.master == bridge.index; });
+      bool has_ports = std::any_of(links->begin(), links->end(), [&](const LinkInfo& link) {
+        return link.master == bridge.index;
+      });
       if (has_ports || InUse(bridge.alias.substr(sizeof kBridgeAlias - 1))) continue;
       NetlinkBatch batch;
       DeleteLink(batch, bridge.name);
@@ -242,7 +256,9 @@ class Pruner {
     auto configs = LoadNetworkConfigs(sources);
     for (size_t i = 0; configs && i < configs->size(); ++i) {
       NetworkConfig& config = (*configs)[i];
-      if (CompareVersions(config.cni_version, "1.1.0") < 0 || !ChooseEngine(config, sources) || config.engine) continue;
+      if (CompareVersions(config.cni_version, "1.1.0") < 0 || !ChooseEngine(config, sources) ||
+          config.engine)
+        continue;
       std::vector<std::pair<std::string, std::string>> valid;
       for (const Holder& holder : holders_) {
         const AppliedNetwork* network = holder.running ? In(holder, config.name) : nullptr;
@@ -272,7 +288,8 @@ Result<std::vector<NetworkSummary>> ListNetworks(const InventoryRequest& request
 Result<NetworkDetails> InspectNetwork(const InventoryRequest& request, const std::string& name) {
   ConfigSources sources = Sources(request);
   std::vector<NetworkConfig> configs = TRY(LoadNetworkConfigs(sources));
-  auto found = std::find_if(configs.begin(), configs.end(), [&](const NetworkConfig& c) { return c.name == name; });
+  auto found = std::find_if(configs.begin(), configs.end(),
+                            [&](const NetworkConfig& c) { return c.name == name; });
   if (found == configs.end()) return Err(Code::kNotFound, "networks not found: ", name);
   std::vector<Holder> holders = ListHolders(request);
   NetworkDetails details;
@@ -281,10 +298,12 @@ Result<NetworkDetails> InspectNetwork(const InventoryRequest& request, const std
   for (const Holder& holder : holders) {
     const AppliedNetwork* network = In(holder, name);
     if (network == nullptr) continue;
-    details.pods.push_back({holder.uuid, network->interface, network->rules.addresses, holder.running});
+    details.pods.push_back(
+        {holder.uuid, network->interface, network->rules.addresses, holder.running});
     for (const PortRule& port : holder.applied->ports) {
       const auto& addresses = network->rules.addresses;
-      if (std::find(addresses.begin(), addresses.end(), port.pod) != addresses.end()) details.ports.push_back({port, holder.uuid});
+      if (std::find(addresses.begin(), addresses.end(), port.pod) != addresses.end())
+        details.ports.push_back({port, holder.uuid});
     }
   }
   return details;

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// The networks of this host and who is in them, for `rkt network list`, `inspect` and `prune`. Nothing here prints.
+// The networks of this host and who is in them, for `rkt network list`, `inspect` and `prune`.
+// Nothing here prints.
 
 #include <optional>
 #include <string>
@@ -24,43 +25,45 @@ struct InventoryRequest {
 
 struct NetworkSummary {
   std::string name;
-  std::string path;                  // of the configuration; empty: compiled in
-  std::vector<std::string> types;    // of the plugins, in order
-  bool built_in_type = false;        // the engine does it
+  std::string path;                // of the configuration; empty: compiled in
+  std::vector<std::string> types;  // of the plugins, in order
+  bool built_in_type = false;      // the engine does it
   bool masquerades = false;
-  std::vector<Prefix> subnets;       // of built-in types
-  int pods = 0;                      // that run
-  std::string problem;               // why it cannot be used; empty: it can
+  std::vector<Prefix> subnets;  // of built-in types
+  int pods = 0;                 // that run
+  std::string problem;          // why it cannot be used; empty: it can
 };
 
 struct AttachedPod {
   std::string uuid;
   std::string interface;
-  std::vector<Address> addresses;    // of built-in types, and where ports lead to; others' are in net-info.json
+  std::vector<Address>
+      addresses;  // of built-in types, and where ports lead to; others' are in net-info.json
   bool running = false;
 };
 
 struct NetworkDetails {
   NetworkSummary summary;
-  std::string config;                // the file's text
+  std::string config;  // the file's text
   std::vector<AttachedPod> pods;
-  std::vector<OwnedPort> ports;      // published ports of pods in it
+  std::vector<OwnedPort> ports;  // published ports of pods in it
 };
 
-// Sorted as their interfaces would be numbered. A configuration that cannot be read is an error, one that cannot be used
-// (a missing plugin) a `problem`.
+// Sorted as their interfaces would be numbered. A configuration that cannot be read is an error,
+// one that cannot be used (a missing plugin) a `problem`.
 Result<std::vector<NetworkSummary>> ListNetworks(const InventoryRequest& request);
 // kNotFound: there is no such network.
 Result<NetworkDetails> InspectNetwork(const InventoryRequest& request, const std::string& name);
 
-// What was taken back, by name: "lease 172.16.28.7 of default", "rules of pod UUID", "bridge cni0" ...
+// What was taken back, by name: "lease 172.16.28.7 of default", "rules of pod UUID", "bridge cni0"
+// ...
 struct PruneReport {
   std::vector<std::string> removed;
   std::vector<Error> problems;  // went on without
 };
-// Takes back what pods left that are gone (crashed, or from before the machine's last boot), bridges of ours without
-// ports, rules of networks that nobody uses, and tells plugins of version 1.1.0 which attachments are valid. Whatever
-// belongs to a running pod or to others stays.
+// Takes back what pods left that are gone (crashed, or from before the machine's last boot),
+// bridges of ours without ports, rules of networks that nobody uses, and tells plugins of
+// version 1.1.0 which attachments are valid. Whatever belongs to a running pod or to others stays.
 Result<PruneReport> PruneNetworks(const InventoryRequest& request);
 
 }  // namespace rkt::network

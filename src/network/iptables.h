@@ -3,12 +3,12 @@
 
 #pragma once
 
-// The rules of a pod for hosts that run on iptables: the same as ruleset.h's, as chains of the pod named as the
-// original named them, put in and taken out by iptables-restore, one call an address family.
+// The rules of a pod for hosts that run on iptables: the same as ruleset.h's, as chains of the pod
+// named as the original named them, put in and taken out by iptables-restore, one call an address
+// family.
 //
-//   nat     CNI-<24 hex of the network and the pod>, RKT-PFWD-DNAT-<uuid, 8>, RKT-PFWD-SNAT-<uuid, 8>
-//   filter  RKT-FWD-<uuid, 8>
-//   raw     RKT-RAW-<uuid, 8>
+//   nat     CNI-<24 hex of the network and the pod>, RKT-PFWD-DNAT-<uuid, 8>, RKT-PFWD-SNAT-<uuid,
+//   8> filter  RKT-FWD-<uuid, 8> raw     RKT-RAW-<uuid, 8>
 
 #include <string>
 #include <string_view>
@@ -19,12 +19,15 @@
 
 namespace rkt::network {
 
-// Input for iptables-restore (ip6tables-restore) --noflush; empty where the pod has nothing of the family.
+// Input for iptables-restore (ip6tables-restore) --noflush; empty where the pod has nothing of the
+// family.
 std::string IptablesText(const PodRules& rules, bool v6);
-// From the output of iptables-save, the input that removes what belongs to the pod; empty where there is nothing.
+// From the output of iptables-save, the input that removes what belongs to the pod; empty where
+// there is nothing.
 std::string IptablesRemovalText(std::string_view saved, const std::string& uuid,
                                 const std::vector<std::string>& networks);
-// The published ports in the output of iptables-save. Owners are the first eight characters of the UUIDs.
+// The published ports in the output of iptables-save. Owners are the first eight characters of the
+// UUIDs.
 std::vector<OwnedPort> ParseIptablesPorts(std::string_view saved, bool v6);
 
 // Whether the programs are there.

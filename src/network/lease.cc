@@ -22,12 +22,15 @@ constexpr char kLastReserved[] = "last_reserved_ip.";
 constexpr size_t kLargestLease = 4096;
 
 // As the plugin writes it.
-std::string Content(const std::string& id, const std::string& interface) { return StrCat(id, "\r\n", interface); }
+std::string Content(const std::string& id, const std::string& interface) {
+  return StrCat(id, "\r\n", interface);
+}
 
 // The range that an address lies in, nullptr where it lies in none.
 const IpRange* RangeOf(const RangeSet& set, const Address& address) {
   for (const IpRange& range : set) {
-    if (range.first.v6 == address.v6 && !(address < range.first) && !(range.last < address)) return &range;
+    if (range.first.v6 == address.v6 && !(address < range.first) && !(range.last < address))
+      return &range;
   }
   return nullptr;
 }
@@ -53,9 +56,11 @@ Result<LeaseDirectory> LeaseDirectory::Open(const std::string& root, const std::
   return OpenExisting(root, network);
 }
 
-Result<LeaseDirectory> LeaseDirectory::OpenExisting(const std::string& root, const std::string& network) {
+Result<LeaseDirectory> LeaseDirectory::OpenExisting(const std::string& root,
+                                                    const std::string& network) {
   Fd dir = TRY(rkt::Open(StrCat(root, "/", network), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  Lock lock = TRY_CTX(Lock::File(dir.get(), kLockFile, Lock::Kind::kExclusive), "addresses of network ", network);
+  Lock lock = TRY_CTX(Lock::File(dir.get(), kLockFile, Lock::Kind::kExclusive),
+                      "addresses of network ", network);
   return LeaseDirectory(std::move(dir), std::move(lock).Take());
 }
 
@@ -66,7 +71,8 @@ Result<bool> LeaseDirectory::Take(const Address& address, const std::string& con
   return std::move(written).error();
 }
 
-Result<std::optional<Lease>> LeaseDirectory::Search(const RangeSet& set, size_t index, const std::string& content) {
+Result<std::optional<Lease>> LeaseDirectory::Search(const RangeSet& set, size_t index,
+                                                    const std::string& content) {
   std::string marker = StrCat(kLastReserved, index);
   // Begins behind the address given last, so that one is not used again at once.
   Address start = set[0].first;
@@ -96,12 +102,16 @@ Result<std::optional<Lease>> LeaseDirectory::Search(const RangeSet& set, size_t 
   }
 }
 
-Result<std::vector<Lease>> LeaseDirectory::Allocate(const std::vector<RangeSet>& sets, const std::string& id,
+Result<std::vector<Lease>> LeaseDirectory::Allocate(const std::vector<RangeSet>& sets,
+                                                    const std::string& id,
                                                     const std::string& interface,
-                                                    const std::vector<Address>& requested, const HolderCheck& check) {
+                                                    const std::vector<Address>& requested,
+                                                    const HolderCheck& check) {
   for (const Address& address : requested) {
-    if (std::none_of(sets.begin(), sets.end(), [&](const RangeSet& set) { return RangeOf(set, address) != nullptr; })) {
-      return Err(Code::kInvalid, "the requested address ", ToText(address), " lies in no range of the network");
+    if (std::none_of(sets.begin(), sets.end(),
+                     [&](const RangeSet& set) { return RangeOf(set, address) != nullptr; })) {
+      return Err(Code::kInvalid, "the requested address ", ToText(address),
+                 " lies in no range of the network");
     }
   }
   std::string content = Content(id, interface);
@@ -111,7 +121,8 @@ Result<std::vector<Lease>> LeaseDirectory::Allocate(const std::vector<RangeSet>&
       const IpRange* range = RangeOf(set, address);
       if (range == nullptr) continue;
       if (address == range->gateway) {
-        return Err(Code::kInvalid, "the requested address ", ToText(address), " is the network's gateway");
+        return Err(Code::kInvalid, "the requested address ", ToText(address),
+                   " is the network's gateway");
       }
       if (TRY(Take(address, content))) return Lease{address, range->subnet, range->gateway};
       TRY(Prune(check));
@@ -137,14 +148,17 @@ Result<std::vector<Lease>> LeaseDirectory::Allocate(const std::vector<RangeSet>&
 Status LeaseDirectory::ReleaseAddress(const Address& address, const std::string& id) {
   std::string name = ToText(address);
   auto content = ReadFileAt(dir_.get(), name, kLargestLease);
-  if (!content) return content.error().code() == Code::kNotFound ? Status() : std::move(content).error();
+  if (!content)
+    return content.error().code() == Code::kNotFound ? Status() : std::move(content).error();
   if (Trim(std::string_view(*content).substr(0, content->find('\n'))) != id) return {};
   return UnlinkAt(dir_.get(), name);
 }
 
 Status LeaseDirectory::Release(const std::string& id, const std::string& interface) {
   for (const Entry& entry : TRY(List())) {
-    if (entry.id != id || (!interface.empty() && !entry.interface.empty() && entry.interface != interface)) continue;
+    if (entry.id != id ||
+        (!interface.empty() && !entry.interface.empty() && entry.interface != interface))
+      continue;
     TRY(UnlinkAt(dir_.get(), ToText(entry.address)));
   }
   return {};
@@ -155,8 +169,9 @@ Result<int> LeaseDirectory::Prune(const HolderCheck& check) {
   for (const Entry& entry : TRY(List())) {
     HolderState state = check(entry.id);
     // Ids of this form are pods', if not of this data directory; the boot ended them.
-    bool gone = state == HolderState::kGone ||
-                (state == HolderState::kUnknown && entry.id.size() == 36 && IsUuid(entry.id) && IsFromBeforeBoot(entry.modified_ns));
+    bool gone =
+        state == HolderState::kGone || (state == HolderState::kUnknown && entry.id.size() == 36 &&
+                                        IsUuid(entry.id) && IsFromBeforeBoot(entry.modified_ns));
     if (!gone) continue;
     TRY(UnlinkAt(dir_.get(), ToText(entry.address)));
     ++pruned;

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Addresses in use, in the files of CNI's host-local plugin, so that the engine and the plugin (other engines' too) can
-// give out of one subnet: a file per address, its name the address, its content the holder's id and interface.
+// Addresses in use, in the files of CNI's host-local plugin, so that the engine and the plugin
+// (other engines' too) can give out of one subnet: a file per address, its name the address, its
+// content the holder's id and interface.
 
 #include <functional>
 #include <optional>
@@ -20,7 +21,7 @@ namespace rkt::network {
 
 struct Lease {
   Address address;
-  Prefix subnet;     // the range's, for the mask
+  Prefix subnet;  // the range's, for the mask
   Address gateway;
 };
 
@@ -36,11 +37,13 @@ class LeaseDirectory {
   // The same without making it: kNotFound.
   static Result<LeaseDirectory> OpenExisting(const std::string& root, const std::string& network);
 
-  // One address of each range set, for that holder. `requested` are taken as they are where they lie in a set. Where a
-  // set is used up, leases of holders that are gone are taken back first. kBusy: no address left, or the requested one
-  // is taken; kInvalid: a requested one lies in no range, or is the gateway. Gives all back on error.
+  // One address of each range set, for that holder. `requested` are taken as they are where they
+  // lie in a set. Where a set is used up, leases of holders that are gone are taken back first.
+  // kBusy: no address left, or the requested one is taken; kInvalid: a requested one lies in no
+  // range, or is the gateway. Gives all back on error.
   Result<std::vector<Lease>> Allocate(const std::vector<RangeSet>& sets, const std::string& id,
-                                      const std::string& interface, const std::vector<Address>& requested,
+                                      const std::string& interface,
+                                      const std::vector<Address>& requested,
                                       const HolderCheck& check);
   // Gives back all addresses of a holder (of one of its interfaces, unless `interface` is empty).
   Status Release(const std::string& id, const std::string& interface = "");
@@ -59,7 +62,8 @@ class LeaseDirectory {
 
  private:
   LeaseDirectory(Fd dir, Fd lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
-  Result<std::optional<Lease>> Search(const RangeSet& set, size_t index, const std::string& content);
+  Result<std::optional<Lease>> Search(const RangeSet& set, size_t index,
+                                      const std::string& content);
   Result<bool> Take(const Address& address, const std::string& content);
   Fd dir_;
   Fd lock_;

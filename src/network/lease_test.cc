@@ -29,7 +29,8 @@ class Leases : public ::testing::Test {
     root_ = ::mkdtemp(name);
   }
   ~Leases() override { (void)RemoveTreeAt(AT_FDCWD, root_); }
-  static RangeSet Range(const char* subnet, const char* first = nullptr, const char* last = nullptr) {
+  static RangeSet Range(const char* subnet, const char* first = nullptr,
+                        const char* last = nullptr) {
     IpRange range;
     range.subnet = *ParsePrefix(subnet);
     range.first = first ? *ParseAddress(first) : Next(range.subnet.address);
@@ -37,14 +38,16 @@ class Leases : public ::testing::Test {
     range.gateway = Next(range.subnet.address);
     return {range};
   }
-  Result<std::string> Get(const std::vector<RangeSet>& sets, const std::string& id, const std::vector<Address>& wanted = {},
+  Result<std::string> Get(const std::vector<RangeSet>& sets, const std::string& id,
+                          const std::vector<Address>& wanted = {},
                           const HolderCheck& check = kUnknown) {
     auto directory = LeaseDirectory::Open(root_, "net");
     if (!directory) return directory.error();
     auto leases = directory->Allocate(sets, id, "eth0", wanted, check);
     if (!leases) return leases.error();
     std::string text;
-    for (const Lease& lease : *leases) text += StrCat(text.empty() ? "" : " ", ToText(lease.address));
+    for (const Lease& lease : *leases)
+      text += StrCat(text.empty() ? "" : " ", ToText(lease.address));
     return text;
   }
   std::string root_;
@@ -61,7 +64,8 @@ TEST_F(Leases, AreTheFilesOfHostLocal) {
 
 TEST_F(Leases, GoRoundAndSkipTheGatewayAndWhatIsTaken) {
   auto sets = std::vector<RangeSet>{Range("10.1.0.0/29", nullptr, "10.1.0.6")};
-  for (const char* expected : {"10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.5", "10.1.0.6"}) EXPECT_EQ(*Get(sets, expected), expected);
+  for (const char* expected : {"10.1.0.2", "10.1.0.3", "10.1.0.4", "10.1.0.5", "10.1.0.6"})
+    EXPECT_EQ(*Get(sets, expected), expected);
   auto full = Get(sets, "x");
   ASSERT_FALSE(full);
   EXPECT_EQ(full.error().code(), Code::kBusy);
@@ -76,7 +80,8 @@ TEST_F(Leases, GoRoundAndSkipTheGatewayAndWhatIsTaken) {
 TEST_F(Leases, SeveralRangesOfASetFollowEachOther) {
   RangeSet set = Range("10.1.0.0/24", "10.1.0.5", "10.1.0.6");
   set.push_back(Range("10.2.0.0/24", "10.2.0.7", "10.2.0.7")[0]);
-  for (const char* expected : {"10.1.0.5", "10.1.0.6", "10.2.0.7"}) EXPECT_EQ(*Get({set}, "x"), expected);
+  for (const char* expected : {"10.1.0.5", "10.1.0.6", "10.2.0.7"})
+    EXPECT_EQ(*Get({set}, "x"), expected);
   EXPECT_FALSE(Get({set}, "x"));
 }
 
@@ -90,7 +95,8 @@ TEST_F(Leases, RequestedAddressesAreGivenOrRefused) {
 }
 
 TEST_F(Leases, AFailureGivesBackWhatWasTaken) {
-  auto sets = std::vector<RangeSet>{Range("10.1.0.0/24"), Range("10.2.0.0/24", "10.2.0.9", "10.2.0.9")};
+  auto sets =
+      std::vector<RangeSet>{Range("10.1.0.0/24"), Range("10.2.0.0/24", "10.2.0.9", "10.2.0.9")};
   EXPECT_TRUE(Get(sets, "a"));
   EXPECT_FALSE(Get(sets, "b"));
   auto left = LeaseDirectory::Open(root_, "net")->List();
@@ -105,7 +111,8 @@ TEST_F(Leases, OfAnEarlierBootArePrunedIfTheyArePods) {
   auto directory = LeaseDirectory::Open(root_, "net");
   EXPECT_EQ(*directory->Prune(kUnknown), 0);
   struct timespec old[2] = {{1000, 0}, {1000, 0}};
-  for (const char* ip : {"10.1.0.2", "10.1.0.3"}) ::utimensat(AT_FDCWD, StrCat(root_, "/net/", ip).c_str(), old, 0);
+  for (const char* ip : {"10.1.0.2", "10.1.0.3"})
+    ::utimensat(AT_FDCWD, StrCat(root_, "/net/", ip).c_str(), old, 0);
   EXPECT_EQ(*directory->Prune(kUnknown), 1);
   EXPECT_FALSE(Exists(StrCat(root_, "/net/10.1.0.2")));
   EXPECT_TRUE(Exists(StrCat(root_, "/net/10.1.0.3")));

@@ -34,7 +34,8 @@ LinkInfo ParseLink(std::string_view payload) {
   std::memcpy(&fixed, payload.data(), sizeof fixed);
   link.index = fixed.ifi_index;
   link.up = (fixed.ifi_flags & IFF_UP) != 0;
-  for (const NetlinkAttribute& attribute : ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof fixed)))) {
+  for (const NetlinkAttribute& attribute :
+       ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof fixed)))) {
     switch (attribute.type) {
       case IFLA_IFNAME:
         link.name = attribute.Text();
@@ -46,7 +47,8 @@ LinkInfo ParseLink(std::string_view payload) {
         link.master = static_cast<int>(attribute.U32());
         break;
       case IFLA_ADDRESS:
-        if (attribute.data.size() == link.mac.size()) std::memcpy(link.mac.data(), attribute.data.data(), link.mac.size());
+        if (attribute.data.size() == link.mac.size())
+          std::memcpy(link.mac.data(), attribute.data.data(), link.mac.size());
         break;
       case IFLA_LINKINFO:
         for (const NetlinkAttribute& info : ParseAttributes(attribute.data)) {
@@ -112,11 +114,13 @@ void AddMacvlan(NetlinkBatch& batch, const Macvlan& macvlan) {
   batch.End(info);
 }
 
-void SetLink(NetlinkBatch& batch, int index, const std::string& name, const LinkSettings& settings) {
+void SetLink(NetlinkBatch& batch, int index, const std::string& name,
+             const LinkSettings& settings) {
   ifinfomsg fixed = {};
   fixed.ifi_index = index;
   batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting up the interface ", name));
-  if (!settings.alias.empty()) batch.Put(IFLA_IFALIAS, settings.alias.data(), settings.alias.size());
+  if (!settings.alias.empty())
+    batch.Put(IFLA_IFALIAS, settings.alias.data(), settings.alias.size());
   size_t families = batch.Nest(IFLA_AF_SPEC);
   if (settings.route_localnet || settings.announce) {
     size_t inet = batch.Nest(AF_INET);
@@ -133,7 +137,8 @@ void SetLink(NetlinkBatch& batch, int index, const std::string& name, const Link
   }
   batch.End(families);
   if (!settings.up) return;
-  // In a message of its own: the kernel sets an interface up before it looks at the rest of a message.
+  // In a message of its own: the kernel sets an interface up before it looks at the rest of a
+  // message.
   fixed.ifi_flags = fixed.ifi_change = IFF_UP;
   batch.Begin(RTM_SETLINK, NLM_F_ACK, fixed, StrCat("setting the interface ", name, " up"));
 }
@@ -158,7 +163,8 @@ void AddAddress(NetlinkBatch& batch, const InterfaceAddress& address) {
   const Address& local = address.address.address;
   ifaddrmsg fixed = {};
   fixed.ifa_family = Family(local);
-  fixed.ifa_prefixlen = static_cast<uint8_t>(address.peer ? address.peer->bits() : address.address.length);
+  fixed.ifa_prefixlen =
+      static_cast<uint8_t>(address.peer ? address.peer->bits() : address.address.length);
   fixed.ifa_index = static_cast<uint32_t>(address.index);
   bool link_local = local.v6 && local.bytes[0] == 0xfe && (local.bytes[1] & 0xc0) == 0x80;
   fixed.ifa_scope = link_local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
@@ -180,7 +186,8 @@ void DeleteAddress(NetlinkBatch& batch, int index, const Prefix& address) {
   fixed.ifa_family = Family(address.address);
   fixed.ifa_prefixlen = static_cast<uint8_t>(address.length);
   fixed.ifa_index = static_cast<uint32_t>(index);
-  batch.Begin(RTM_DELADDR, NLM_F_ACK, fixed, StrCat("deleting the address ", ToText(address)), EADDRNOTAVAIL);
+  batch.Begin(RTM_DELADDR, NLM_F_ACK, fixed, StrCat("deleting the address ", ToText(address)),
+              EADDRNOTAVAIL);
   PutAddress(batch, IFA_LOCAL, address.address);
 }
 
@@ -206,10 +213,11 @@ Result<std::vector<LinkInfo>> ListLinks(NetlinkSocket& socket) {
   ifinfomsg fixed = {};
   batch.Begin(RTM_GETLINK, NLM_F_DUMP, fixed, "listing interfaces");
   std::vector<LinkInfo> links;
-  TRY(socket.Dump(batch, [&] { links.clear(); },
-                  [&](uint16_t type, std::string_view payload) {
-                    if (type == RTM_NEWLINK) links.push_back(ParseLink(payload));
-                  }));
+  TRY(socket.Dump(
+      batch, [&] { links.clear(); },
+      [&](uint16_t type, std::string_view payload) {
+        if (type == RTM_NEWLINK) links.push_back(ParseLink(payload));
+      }));
   return links;
 }
 
@@ -219,11 +227,14 @@ Result<LinkInfo> GetLink(NetlinkSocket& socket, const std::string& name) {
   batch.Begin(RTM_GETLINK, 0, fixed, StrCat("interface ", name));
   batch.PutText(IFLA_IFNAME, name);
   LinkInfo link;
-  Status found = socket.Dump(batch, [] {}, [&](uint16_t type, std::string_view payload) {
-    if (type == RTM_NEWLINK) link = ParseLink(payload);
-  });
+  Status found = socket.Dump(
+      batch, [] {},
+      [&](uint16_t type, std::string_view payload) {
+        if (type == RTM_NEWLINK) link = ParseLink(payload);
+      });
   if (!found) {
-    if (found.error().err() == ENODEV) return Err(Code::kNotFound, "there is no interface ", Quote(name));
+    if (found.error().err() == ENODEV)
+      return Err(Code::kNotFound, "there is no interface ", Quote(name));
     return std::move(found).error();
   }
   return link;
@@ -252,7 +263,8 @@ Result<std::vector<AddressInfo>> ListAddresses(NetlinkSocket& socket, int index)
     std::memcpy(info.address.address.bytes.data(), local->data.data(), local->data.size());
     addresses.push_back(info);
   };
-  TRY(socket.Dump(batch, [&] { addresses.clear(); }, visit));
+  TRY(socket.Dump(
+      batch, [&] { addresses.clear(); }, visit));
   return addresses;
 }
 
@@ -264,12 +276,14 @@ Result<LinkInfo> RouteInterface(NetlinkSocket& socket, const Address& address) {
   batch.Begin(RTM_GETROUTE, 0, fixed, StrCat("route to ", ToText(address)));
   PutAddress(batch, RTA_DST, address);
   int index = 0;
-  TRY(socket.Dump(batch, [] {}, [&](uint16_t type, std::string_view payload) {
-    if (type != RTM_NEWROUTE || payload.size() < sizeof(rtmsg)) return;
-    auto attributes = ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof(rtmsg))));
-    const NetlinkAttribute* out = FindAttribute(attributes, RTA_OIF);
-    if (out != nullptr) index = static_cast<int>(out->U32());
-  }));
+  TRY(socket.Dump(
+      batch, [] {},
+      [&](uint16_t type, std::string_view payload) {
+        if (type != RTM_NEWROUTE || payload.size() < sizeof(rtmsg)) return;
+        auto attributes = ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof(rtmsg))));
+        const NetlinkAttribute* out = FindAttribute(attributes, RTA_OIF);
+        if (out != nullptr) index = static_cast<int>(out->U32());
+      }));
   for (const LinkInfo& link : TRY(ListLinks(socket))) {
     if (link.index == index) return link;
   }
@@ -287,7 +301,9 @@ Result<int> DefaultRouteInterface(NetlinkSocket& socket) {
     rtmsg message;
     if (type != RTM_NEWROUTE || payload.size() < sizeof message) return;
     std::memcpy(&message, payload.data(), sizeof message);
-    if (message.rtm_dst_len != 0 || message.rtm_type != RTN_UNICAST || message.rtm_table != RT_TABLE_MAIN) return;
+    if (message.rtm_dst_len != 0 || message.rtm_type != RTN_UNICAST ||
+        message.rtm_table != RT_TABLE_MAIN)
+      return;
     auto attributes = ParseAttributes(payload.substr(NLMSG_ALIGN(sizeof message)));
     const NetlinkAttribute* out = FindAttribute(attributes, RTA_OIF);
     const NetlinkAttribute* metric = FindAttribute(attributes, RTA_PRIORITY);
@@ -296,7 +312,8 @@ Result<int> DefaultRouteInterface(NetlinkSocket& socket) {
     index = static_cast<int>(out->U32());
     best = cost;
   };
-  TRY(socket.Dump(batch, [&] { index = 0; }, visit));
+  TRY(socket.Dump(
+      batch, [&] { index = 0; }, visit));
   if (index == 0) return Err(Code::kNotFound, "there is no default route");
   return index;
 }

@@ -3,8 +3,8 @@
 
 #pragma once
 
-// Interfaces, addresses and routes over rtnetlink. Each function of the first kind appends messages to a batch; the
-// others ask the kernel at once.
+// Interfaces, addresses and routes over rtnetlink. Each function of the first kind appends messages
+// to a batch; the others ask the kernel at once.
 
 #include <optional>
 #include <string>
@@ -15,7 +15,8 @@
 
 namespace rkt::network {
 
-// A veth pair: one end where the socket is, the other straight into the namespace `peer_netns`. Both ends are down.
+// A veth pair: one end where the socket is, the other straight into the namespace `peer_netns`.
+// Both ends are down.
 struct VethPair {
   std::string name;
   MacAddress mac;
@@ -73,7 +74,7 @@ void AddRoute(NetlinkBatch& batch, const RouteEntry& route);
 struct LinkInfo {
   int index = 0;
   std::string name;
-  std::string kind;   // "bridge", "veth", empty for hardware
+  std::string kind;  // "bridge", "veth", empty for hardware
   std::string alias;
   int master = 0;
   bool up = false;

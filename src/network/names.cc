@@ -18,7 +18,9 @@ constexpr size_t kLargestHosts = 16u << 20;
 // Lines take multiples of it.
 constexpr size_t kLineUnit = 64;
 
-std::string NetworkDir(const Paths& paths, const std::string& network) { return StrCat(paths.run, "/networks/", network); }
+std::string NetworkDir(const Paths& paths, const std::string& network) {
+  return StrCat(paths.run, "/networks/", network);
+}
 
 // The line and its newline, filled up with spaces.
 std::string Padded(const std::string& line) {
@@ -29,7 +31,8 @@ std::string Padded(const std::string& line) {
 }
 
 Status WriteAt(int fd, std::string_view data, size_t offset) {
-  if (::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)) != static_cast<ssize_t>(data.size())) {
+  if (::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)) !=
+      static_cast<ssize_t>(data.size())) {
     return SysErr("writing a hosts file");
   }
   return {};
@@ -43,7 +46,8 @@ Result<std::string> ReadHosts(int fd) {
     if (n < 0) return SysErr("reading a hosts file");
     if (n == 0) return text;
     text.append(buffer, static_cast<size_t>(n));
-    if (text.size() > kLargestHosts) return Err(Code::kInvalid, "a hosts file has more than ", kLargestHosts, " bytes");
+    if (text.size() > kLargestHosts)
+      return Err(Code::kInvalid, "a hosts file has more than ", kLargestHosts, " bytes");
   }
 }
 
@@ -56,7 +60,8 @@ Result<Fd> OpenHosts(const std::string& path) {
   return fd;
 }
 
-Status EditHosts(const std::string& path, const std::vector<std::string>& lines, Status (*edit)(int, const std::string&)) {
+Status EditHosts(const std::string& path, const std::vector<std::string>& lines,
+                 Status (*edit)(int, const std::string&)) {
   auto fd = OpenHosts(path);
   // Its pod is ending, or damaged: no matter for the others.
   if (!fd) return {};
@@ -64,11 +69,14 @@ Status EditHosts(const std::string& path, const std::vector<std::string>& lines,
   return {};
 }
 
-std::string MemberText(const Member& member) { return StrCat(member.hosts_file, "\n", Join(member.lines, "\n"), "\n"); }
+std::string MemberText(const Member& member) {
+  return StrCat(member.hosts_file, "\n", Join(member.lines, "\n"), "\n");
+}
 
 }  // namespace
 
-std::string MemberLine(const Address& address, const std::string& hostname, const std::vector<std::string>& apps) {
+std::string MemberLine(const Address& address, const std::string& hostname,
+                       const std::vector<std::string>& apps) {
   std::string line = StrCat(ToText(address), "\t", hostname);
   for (const std::string& app : apps) {
     if (app != hostname) line += StrCat(" ", app);
@@ -127,7 +135,9 @@ Result<std::vector<Member>> ListMembers(const Paths& paths, const std::string& n
   std::vector<Member> members;
   std::string dir = StrCat(NetworkDir(paths, network), "/members");
   auto files = ListDirAt(AT_FDCWD, dir);
-  if (!files) return files.error().code() == Code::kNotFound ? members : Result<std::vector<Member>>(files.error());
+  if (!files)
+    return files.error().code() == Code::kNotFound ? members
+                                                   : Result<std::vector<Member>>(files.error());
   // In the order in which they came.
   std::vector<std::pair<int64_t, Member>> dated;
   for (const DirEntry& file : *files) {
@@ -139,14 +149,17 @@ Result<std::vector<Member>> ListMembers(const Paths& paths, const std::string& n
     member.uuid = file.name;
     member.hosts_file = lines[0];
     member.lines.assign(lines.begin() + 1, lines.end());
-    dated.emplace_back(st->st_mtim.tv_sec * int64_t{1000000000} + st->st_mtim.tv_nsec, std::move(member));
+    dated.emplace_back(st->st_mtim.tv_sec * int64_t{1000000000} + st->st_mtim.tv_nsec,
+                       std::move(member));
   }
-  std::sort(dated.begin(), dated.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(dated.begin(), dated.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [date, member] : dated) members.push_back(std::move(member));
   return members;
 }
 
-Status JoinNames(const Paths& paths, const std::string& network, const Member& member, const HolderCheck& check) {
+Status JoinNames(const Paths& paths, const std::string& network, const Member& member,
+                 const HolderCheck& check) {
   std::string dir = NetworkDir(paths, network);
   TRY(MakeDirs(StrCat(dir, "/members"), 0755));
   Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(dir, "/lock"), Lock::Kind::kExclusive));
@@ -154,14 +167,16 @@ Status JoinNames(const Paths& paths, const std::string& network, const Member& m
     if (other.uuid == member.uuid) continue;
     if (check(other.uuid) == HolderState::kGone) {
       TRY(UnlinkAt(AT_FDCWD, StrCat(dir, "/members/", other.uuid)));
-      for (const Member& rest : TRY(ListMembers(paths, network))) TRY(EditHosts(rest.hosts_file, other.lines, HideHostsLine));
+      for (const Member& rest : TRY(ListMembers(paths, network)))
+        TRY(EditHosts(rest.hosts_file, other.lines, HideHostsLine));
       continue;
     }
     TRY(EditHosts(other.hosts_file, member.lines, AddHostsLine));
     TRY(EditHosts(member.hosts_file, other.lines, AddHostsLine));
   }
   TRY(EditHosts(member.hosts_file, member.lines, AddHostsLine));
-  return WriteFileAtomicAt(AT_FDCWD, StrCat(dir, "/members/", member.uuid), MemberText(member), 0644);
+  return WriteFileAtomicAt(AT_FDCWD, StrCat(dir, "/members/", member.uuid), MemberText(member),
+                           0644);
 }
 
 Status LeaveNames(const Paths& paths, const std::string& network, const std::string& uuid) {
@@ -169,7 +184,8 @@ Status LeaveNames(const Paths& paths, const std::string& network, const std::str
   if (!Exists(StrCat(dir, "/members"))) return {};
   Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(dir, "/lock"), Lock::Kind::kExclusive));
   std::vector<Member> members = TRY(ListMembers(paths, network));
-  auto left = std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.uuid == uuid; });
+  auto left =
+      std::find_if(members.begin(), members.end(), [&](const Member& m) { return m.uuid == uuid; });
   if (left == members.end()) return {};
   for (const Member& other : members) {
     if (other.uuid != uuid) TRY(EditHosts(other.hosts_file, left->lines, HideHostsLine));

@@ -32,8 +32,9 @@ Result<std::vector<NetInfo>> ParseNetInfo(std::string_view text) {
     return value != nullptr && value->is_string() ? value->text() : std::string();
   };
   for (const json::Value& item : root.items()) {
-    networks.push_back({text_of(item, "netName"), text_of(item, "netConf"), text_of(item, "pluginPath"), text_of(item, "ifName"),
-                        text_of(item, "ip"), text_of(item, "args"), text_of(item, "mask")});
+    networks.push_back({text_of(item, "netName"), text_of(item, "netConf"),
+                        text_of(item, "pluginPath"), text_of(item, "ifName"), text_of(item, "ip"),
+                        text_of(item, "args"), text_of(item, "mask")});
   }
   return networks;
 }

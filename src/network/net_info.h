@@ -3,7 +3,8 @@
 
 #pragma once
 
-// POD/net-info.json: the networks of a pod as the original wrote them and `rkt list` and `status` read them.
+// POD/net-info.json: the networks of a pod as the original wrote them and `rkt list` and `status`
+// read them.
 
 #include <string>
 #include <string_view>

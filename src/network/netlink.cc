@@ -29,15 +29,16 @@ std::string Explanation(const nlmsghdr* header) {
     skip += NLMSG_ALIGN(error->msg.nlmsg_len) - sizeof(nlmsghdr);
   }
   if (skip >= header->nlmsg_len) return "";
-  auto attributes = ParseAttributes({reinterpret_cast<const char*>(header) + skip, header->nlmsg_len - skip});
+  auto attributes =
+      ParseAttributes({reinterpret_cast<const char*>(header) + skip, header->nlmsg_len - skip});
   const NetlinkAttribute* text = FindAttribute(attributes, NLMSGERR_ATTR_MSG);
   return text != nullptr ? std::string(text->Text()) : "";
 }
 
 }  // namespace
 
-void NetlinkBatch::BeginRaw(uint16_t type, uint16_t flags, const void* fixed, size_t size, std::string what,
-                            int tolerated) {
+void NetlinkBatch::BeginRaw(uint16_t type, uint16_t flags, const void* fixed, size_t size,
+                            std::string what, int tolerated) {
   CloseMessage();
   requests_.push_back({buffer_.size(), std::move(what), tolerated});
   nlmsghdr header = {};
@@ -103,7 +104,8 @@ std::string NetlinkBatch::Finished(uint32_t first_sequence) {
   CloseMessage();
   for (size_t i = 0; i < requests_.size(); ++i) {
     uint32_t sequence = first_sequence + static_cast<uint32_t>(i);
-    std::memcpy(&buffer_[requests_[i].offset + offsetof(nlmsghdr, nlmsg_seq)], &sequence, sizeof sequence);
+    std::memcpy(&buffer_[requests_[i].offset + offsetof(nlmsghdr, nlmsg_seq)], &sequence,
+                sizeof sequence);
   }
   return buffer_;
 }
@@ -129,7 +131,8 @@ std::vector<NetlinkAttribute> ParseAttributes(std::string_view data) {
   return attributes;
 }
 
-const NetlinkAttribute* FindAttribute(const std::vector<NetlinkAttribute>& attributes, uint16_t type) {
+const NetlinkAttribute* FindAttribute(const std::vector<NetlinkAttribute>& attributes,
+                                      uint16_t type) {
   for (const NetlinkAttribute& attribute : attributes) {
     if (attribute.type == type) return &attribute;
   }
@@ -142,19 +145,22 @@ Result<NetlinkSocket> NetlinkSocket::Open(int protocol) {
   int on = 1;
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
-  // Dumps that list by filters only, and answers that are refused rather than guessed at (Linux 4.20).
+  // Dumps that list by filters only, and answers that are refused rather than guessed at
+  // (Linux 4.20).
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   return NetlinkSocket(std::move(fd), protocol);
 }
 
 namespace {
 
-// Lets the kernel close a descriptor by and by: it is sent, in a message that nobody will read, over a pair of sockets
-// that travel in the same message. Such a circle is found and freed by a worker of the kernel.
+// Lets the kernel close a descriptor by and by: it is sent, in a message that nobody will read,
+// over a pair of sockets that travel in the same message. Such a circle is found and freed by a
+// worker of the kernel.
 //
-// Closing a netfilter socket waits until everything deleted before, by anybody of the namespace, has been freed, which
-// takes an RCU grace period: 10 ms and more (seen with Linux 6.18) between the end of an app and that of rkt. Where a
-// kernel frees circles at once, this is a close like any other.
+// Closing a netfilter socket waits until everything deleted before, by anybody of the namespace,
+// has been freed, which takes an RCU grace period: 10 ms and more (seen with Linux 6.18) between
+// the end of an app and that of rkt. Where a kernel frees circles at once, this is a close like any
+// other.
 void CloseLater(Fd fd) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0) return;
@@ -186,7 +192,8 @@ NetlinkSocket::~NetlinkSocket() {
 Status NetlinkSocket::Send(const std::string& bytes) {
   sockaddr_nl kernel = {};
   kernel.nl_family = AF_NETLINK;
-  // A message goes into one buffer of the kernel; many published ports need more than the usual 200 KiB.
+  // A message goes into one buffer of the kernel; many published ports need more than the usual 200
+  // KiB.
   int wanted = static_cast<int>(bytes.size() * 2 + 4096);
   int have = 0;
   socklen_t size = sizeof have;
@@ -194,7 +201,8 @@ Status NetlinkSocket::Send(const std::string& bytes) {
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted);
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted);
   }
-  ssize_t n = ::sendto(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
+  ssize_t n = ::sendto(fd_.get(), bytes.data(), bytes.size(), 0,
+                       reinterpret_cast<sockaddr*>(&kernel), sizeof kernel);
   if (n < 0) return SysErr("netlink");
   return {};
 }
@@ -226,7 +234,8 @@ Status NetlinkSocket::Run(NetlinkBatch& batch) {
       const auto& request = batch.requests_[index];
       if (error->error == 0 || -error->error == request.tolerated || failed) continue;
       std::string why = Explanation(header);
-      failed = ErrnoError(-error->error, why.empty() ? request.what : StrCat(request.what, " (", why, ")"));
+      failed = ErrnoError(-error->error,
+                          why.empty() ? request.what : StrCat(request.what, " (", why, ")"));
     }
   }
   if (failed) return *std::move(failed);
@@ -263,7 +272,8 @@ Status NetlinkSocket::Dump(NetlinkBatch& batch, const std::function<void()>& beg
           }
           done = true;
         } else {
-          visit(header->nlmsg_type, {static_cast<const char*>(NLMSG_DATA(header)), NLMSG_PAYLOAD(header, 0)});
+          visit(header->nlmsg_type,
+                {static_cast<const char*>(NLMSG_DATA(header)), NLMSG_PAYLOAD(header, 0)});
           if ((header->nlmsg_flags & NLM_F_MULTI) == 0) done = true;
         }
       }
@@ -275,7 +285,8 @@ Status NetlinkSocket::Dump(NetlinkBatch& batch, const std::function<void()>& beg
 
 Result<int> NetlinkSocket::InterfaceIndex(const std::string& name) {
   ifreq request = {};
-  if (name.size() >= sizeof request.ifr_name) return Err(Code::kInvalid, "interface name ", Quote(name), " is too long");
+  if (name.size() >= sizeof request.ifr_name)
+    return Err(Code::kInvalid, "interface name ", Quote(name), " is too long");
   std::memcpy(request.ifr_name, name.data(), name.size());
   if (::ioctl(fd_.get(), SIOCGIFINDEX, &request) != 0) {
     int err = errno;

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Netlink by hand: messages are written into a buffer, a batch of them goes out in one sendmsg(2), and the kernel's
-// answers are matched to the requests by sequence number. Knows nothing of links or rules.
+// Netlink by hand: messages are written into a buffer, a batch of them goes out in one sendmsg(2),
+// and the kernel's answers are matched to the requests by sequence number. Knows nothing of links
+// or rules.
 
 #include <linux/netlink.h>
 
@@ -22,13 +23,14 @@ namespace rkt::network {
 // Messages in a row, each a header, a fixed part and attributes.
 class NetlinkBatch {
  public:
-  // Begins a message; `what` is for the error ("adding the address 10.1.1.2"). `tolerated` is an errno that counts as
-  // success (EEXIST for what may be there already), 0: none.
+  // Begins a message; `what` is for the error ("adding the address 10.1.1.2"). `tolerated` is an
+  // errno that counts as success (EEXIST for what may be there already), 0: none.
   template <typename T>
   void Begin(uint16_t type, uint16_t flags, const T& fixed, std::string what, int tolerated = 0) {
     BeginRaw(type, flags, &fixed, sizeof fixed, std::move(what), tolerated);
   }
-  void BeginRaw(uint16_t type, uint16_t flags, const void* fixed, size_t size, std::string what, int tolerated = 0);
+  void BeginRaw(uint16_t type, uint16_t flags, const void* fixed, size_t size, std::string what,
+                int tolerated = 0);
 
   void Put(uint16_t type, const void* data, size_t size);
   void PutText(uint16_t type, std::string_view text);  // with a NUL at the end
@@ -72,7 +74,8 @@ struct NetlinkAttribute {
 };
 std::vector<NetlinkAttribute> ParseAttributes(std::string_view data);
 // The attribute of that type, nullptr where there is none.
-const NetlinkAttribute* FindAttribute(const std::vector<NetlinkAttribute>& attributes, uint16_t type);
+const NetlinkAttribute* FindAttribute(const std::vector<NetlinkAttribute>& attributes,
+                                      uint16_t type);
 
 class NetlinkSocket {
  public:
@@ -82,12 +85,14 @@ class NetlinkSocket {
   // Does not wait for the kernel to let go of what was deleted (see the source).
   ~NetlinkSocket();
 
-  // Sends all messages and takes the answers. The error is that of the first message that failed and was not
-  // tolerated: its `what`, the errno, and the kernel's own words where it has some. Messages behind a failed one have
-  // been carried out all the same, unless the batch is an nf_tables transaction.
+  // Sends all messages and takes the answers. The error is that of the first message that failed
+  // and was not tolerated: its `what`, the errno, and the kernel's own words where it has some.
+  // Messages behind a failed one have been carried out all the same, unless the batch is an
+  // nf_tables transaction.
   Status Run(NetlinkBatch& batch);
-  // One request for a dump or for one object; `visit` gets type and payload (behind the netlink header) of each
-  // answer. Interrupted dumps are begun again, so `begin` is called to forget what was collected.
+  // One request for a dump or for one object; `visit` gets type and payload (behind the netlink
+  // header) of each answer. Interrupted dumps are begun again, so `begin` is called to forget what
+  // was collected.
   Status Dump(NetlinkBatch& batch, const std::function<void()>& begin,
               const std::function<void(uint16_t type, std::string_view payload)>& visit);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Texts and values: addresses, results of plugins, the record of a pod's networks, hosts files, iptables, ports.
+// Texts and values: addresses, results of plugins, the record of a pod's networks, hosts files,
+// iptables, ports.
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -23,11 +24,13 @@ namespace {
 TEST(Addresses, ArePrintedMaskedAndCounted) {
   EXPECT_EQ(ToText(*ParseAddress("fd00:0::2")), "fd00::2");
   EXPECT_EQ(ToText(*ParseAddress("::ffff:10.1.2.3")), "10.1.2.3");
-  for (const char* bad : {"", "10.1.2", "10.1.2.3.4", "10.1.2.300", "x", "fd00::1::2", "10.1.2.3 "}) EXPECT_FALSE(ParseAddress(bad)) << bad;
+  for (const char* bad : {"", "10.1.2", "10.1.2.3.4", "10.1.2.300", "x", "fd00::1::2", "10.1.2.3 "})
+    EXPECT_FALSE(ParseAddress(bad)) << bad;
   EXPECT_EQ(ToText(ParsePrefix("10.1.2.3/20")->Masked()), "10.1.0.0/20");
   EXPECT_EQ(ToText(ParsePrefix("10.1.2.3/20")->Last()), "10.1.15.255");
   EXPECT_EQ(MaskText(*ParsePrefix("10.1.2.3/20")), "255.255.240.0");
-  for (const char* bad : {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "::/129", "10.0.0.0/"}) EXPECT_FALSE(ParsePrefix(bad)) << bad;
+  for (const char* bad : {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "::/129", "10.0.0.0/"})
+    EXPECT_FALSE(ParsePrefix(bad)) << bad;
   EXPECT_EQ(ToText(Next(*ParseAddress("10.0.0.255"))), "10.0.1.0");
   EXPECT_TRUE(ParsePrefix("fd00::/64")->Overlaps(*ParsePrefix("fd00::/16")));
   EXPECT_FALSE(ParsePrefix("10.0.0.0/8")->Contains(*ParseAddress("::")));
@@ -35,10 +38,13 @@ TEST(Addresses, ArePrintedMaskedAndCounted) {
 }
 
 TEST(CniResults, OfEveryVersionBecomeTheSame) {
-  const char* old = R"({"ip4":{"ip":"10.1.0.2/24","gateway":"10.1.0.1","routes":[{"dst":"0.0.0.0/0"}]},"dns":{"nameservers":["10.1.0.1"]}})";
-  const char* middle = R"({"cniVersion":"0.4.0","interfaces":[{"name":"veth0","mac":"00:00:00:00:00:01"},{"name":"eth0","sandbox":"/x"}],
+  const char* old =
+      R"({"ip4":{"ip":"10.1.0.2/24","gateway":"10.1.0.1","routes":[{"dst":"0.0.0.0/0"}]},"dns":{"nameservers":["10.1.0.1"]}})";
+  const char* middle =
+      R"({"cniVersion":"0.4.0","interfaces":[{"name":"veth0","mac":"00:00:00:00:00:01"},{"name":"eth0","sandbox":"/x"}],
       "ips":[{"version":"4","interface":1,"address":"10.1.0.2/24","gateway":"10.1.0.1"}],"routes":[{"dst":"0.0.0.0/0"}],"dns":{"nameservers":["10.1.0.1"]}})";
-  const char* newest = R"({"cniVersion":"1.1.0","interfaces":[{"name":"veth0"},{"name":"eth0","sandbox":"/x","mtu":1500}],
+  const char* newest =
+      R"({"cniVersion":"1.1.0","interfaces":[{"name":"veth0"},{"name":"eth0","sandbox":"/x","mtu":1500}],
       "ips":[{"interface":1,"address":"10.1.0.2/24","gateway":"10.1.0.1"}],"routes":[{"dst":"0.0.0.0/0","mtu":1400}],"dns":{"nameservers":["10.1.0.1"]}})";
   for (const char* text : {old, middle, newest}) {
     auto result = ParseCniResult(text);
@@ -53,13 +59,15 @@ TEST(CniResults, OfEveryVersionBecomeTheSame) {
 }
 
 TEST(CniResults, ThatMakeNoSenseAreRefused) {
-  for (const char* text : {
-           "", "null", "[]", "{", R"({"cniVersion":"9.0.0"})", R"({"ip4":{"ip":"10.1.0.2"}})", R"({"ip4":7})",
-           R"({"cniVersion":"1.0.0","ips":[{"address":"x"}]})", R"({"cniVersion":"1.0.0","ips":{}})",
-           R"({"cniVersion":"1.0.0","ips":[{"address":"10.0.0.1/8","interface":3}]})",
-           R"({"cniVersion":"1.0.0","ips":[{"address":"10.0.0.1/8","interface":-7}]})",
-           R"({"cniVersion":"1.0.0","routes":[{}]})", R"({"cniVersion":"1.0.0","dns":{"nameservers":["evil\nnameserver 6.6.6.6"]}})",
-           R"({"cniVersion":"1.0.0","interfaces":[7]})", R"({"cniVersion":1})"}) {
+  for (const char* text :
+       {"", "null", "[]", "{", R"({"cniVersion":"9.0.0"})", R"({"ip4":{"ip":"10.1.0.2"}})",
+        R"({"ip4":7})", R"({"cniVersion":"1.0.0","ips":[{"address":"x"}]})",
+        R"({"cniVersion":"1.0.0","ips":{}})",
+        R"({"cniVersion":"1.0.0","ips":[{"address":"10.0.0.1/8","interface":3}]})",
+        R"({"cniVersion":"1.0.0","ips":[{"address":"10.0.0.1/8","interface":-7}]})",
+        R"({"cniVersion":"1.0.0","routes":[{}]})",
+        R"({"cniVersion":"1.0.0","dns":{"nameservers":["evil\nnameserver 6.6.6.6"]}})",
+        R"({"cniVersion":"1.0.0","interfaces":[7]})", R"({"cniVersion":1})"}) {
     EXPECT_FALSE(ParseCniResult(text)) << text;
   }
   std::string many = R"({"cniVersion":"1.0.0","interfaces":[)";
@@ -70,7 +78,8 @@ TEST(CniResults, ThatMakeNoSenseAreRefused) {
 }
 
 TEST(CniResults, ErrorsAreShownWithoutEscapes) {
-  EXPECT_EQ(*ParseCniError(R"({"code":11,"msg":"try \u001b[31magain","details":"later"})"), "try \\x1b[31magain; later (code 11)");
+  EXPECT_EQ(*ParseCniError(R"({"code":11,"msg":"try \u001b[31magain","details":"later"})"),
+            "try \\x1b[31magain; later (code 11)");
   EXPECT_FALSE(ParseCniError("no json"));
 }
 
@@ -109,26 +118,36 @@ TEST(AppliedRecord, ComesBackAsItWas) {
   ASSERT_TRUE(read);
   EXPECT_EQ(WriteApplied(*read), text);
   EXPECT_EQ(read->ports, applied.ports);
-  for (size_t cut = 0; cut < text.size(); cut += 7) EXPECT_FALSE(ParseApplied(std::string_view(text).substr(0, cut)));
+  for (size_t cut = 0; cut < text.size(); cut += 7)
+    EXPECT_FALSE(ParseApplied(std::string_view(text).substr(0, cut)));
   EXPECT_FALSE(ParseApplied(ReplaceAll(text, "99-default.conf", "../../x")));
 }
 
 TEST(Iptables, RulesCarryTheOriginalsNamesAndAreRemovedByThem) {
   Applied applied = SomeNetworks();
   std::string text = IptablesText(applied.Rules(), false);
-  EXPECT_NE(text.find("-A RKT-PFWD-DNAT-0c8398c1 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.1.0.2:80\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("-A RKT-PFWD-DNAT-0c8398c1 -p tcp -m tcp --dport 8080 -j DNAT "
+                      "--to-destination 10.1.0.2:80\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("-A RKT-PFWD-DNAT-0c8398c1 -d 192.0.2.9/32 -p udp"), std::string::npos);
-  EXPECT_NE(text.find("-I PREROUTING 1 -m addrtype --dst-type LOCAL -j RKT-PFWD-DNAT-0c8398c1\n"), std::string::npos);
+  EXPECT_NE(text.find("-I PREROUTING 1 -m addrtype --dst-type LOCAL -j RKT-PFWD-DNAT-0c8398c1\n"),
+            std::string::npos);
   size_t chain = text.find(":CNI-");
   ASSERT_NE(chain, std::string::npos);
   std::string masquerade = text.substr(chain + 1, 28);
-  std::string saved = StrCat("*nat\n:PREROUTING ACCEPT [0:0]\n:OTHER - [0:0]\n:RKT-PFWD-DNAT-0c8398c1 - [0:0]\n:", masquerade,
-                             " - [0:0]\n-A PREROUTING -j OTHER\n-A PREROUTING -m addrtype --dst-type LOCAL -j RKT-PFWD-DNAT-0c8398c1\n"
-                             "-A POSTROUTING -s 10.1.0.2/32 -j ", masquerade, "\n-A RKT-PFWD-DNAT-0c8398c1 -j RETURN\nCOMMIT\n*raw\n:X - [0:0]\nCOMMIT\n");
+  std::string saved = StrCat(
+      "*nat\n:PREROUTING ACCEPT [0:0]\n:OTHER - [0:0]\n:RKT-PFWD-DNAT-0c8398c1 - [0:0]\n:",
+      masquerade,
+      " - [0:0]\n-A PREROUTING -j OTHER\n-A PREROUTING -m addrtype --dst-type LOCAL -j "
+      "RKT-PFWD-DNAT-0c8398c1\n"
+      "-A POSTROUTING -s 10.1.0.2/32 -j ",
+      masquerade, "\n-A RKT-PFWD-DNAT-0c8398c1 -j RETURN\nCOMMIT\n*raw\n:X - [0:0]\nCOMMIT\n");
   EXPECT_EQ(IptablesRemovalText(saved, applied.uuid, {"default"}),
             StrCat("*nat\n-F RKT-PFWD-DNAT-0c8398c1\n-F ", masquerade,
-                   "\n-D PREROUTING -m addrtype --dst-type LOCAL -j RKT-PFWD-DNAT-0c8398c1\n-D POSTROUTING -s 10.1.0.2/32 -j ", masquerade,
-                   "\n-X RKT-PFWD-DNAT-0c8398c1\n-X ", masquerade, "\nCOMMIT\n"));
+                   "\n-D PREROUTING -m addrtype --dst-type LOCAL -j RKT-PFWD-DNAT-0c8398c1\n-D "
+                   "POSTROUTING -s 10.1.0.2/32 -j ",
+                   masquerade, "\n-X RKT-PFWD-DNAT-0c8398c1\n-X ", masquerade, "\nCOMMIT\n"));
   EXPECT_EQ(IptablesRemovalText(saved, "11111111-877c-4164-88b9-ebe1639a2997", {"default"}), "");
   auto ports = ParseIptablesPorts(text, false);
   ASSERT_EQ(ports.size(), 2u);
@@ -155,8 +174,10 @@ TEST(Ports, AreSpreadCheckedAndDoNotCollideSilently) {
   EXPECT_FALSE(SpreadPorts({web, same}));
   same.protocol = "udp";
   EXPECT_TRUE(SpreadPorts({web, same}));
-  for (auto break_it : {+[](appc::ForwardedPort& p) { p.host_ip = "x"; }, +[](appc::ForwardedPort& p) { p.protocol = "sctp"; },
-                        +[](appc::ForwardedPort& p) { p.host_port = 65535; }, +[](appc::ForwardedPort& p) { p.pod_port = 0; },
+  for (auto break_it : {+[](appc::ForwardedPort& p) { p.host_ip = "x"; },
+                        +[](appc::ForwardedPort& p) { p.protocol = "sctp"; },
+                        +[](appc::ForwardedPort& p) { p.host_port = 65535; },
+                        +[](appc::ForwardedPort& p) { p.pod_port = 0; },
                         +[](appc::ForwardedPort& p) { p.count = 0xffffffff; }}) {
     appc::ForwardedPort bad = web;
     break_it(bad);
@@ -169,9 +190,11 @@ TEST(Ports, AreSpreadCheckedAndDoNotCollideSilently) {
 
 TEST(NetInfo, HasTheOriginalsKeys) {
   EXPECT_EQ(WriteNetInfo({}), "null");
-  NetInfo info{"default", "net/99-default.conf", "built-in/ptp", "eth0", "172.16.28.2", "IP=172.16.28.2", "255.255.255.0"};
-  EXPECT_EQ(WriteNetInfo({info}),
-            R"([{"netName":"default","netConf":"net/99-default.conf","pluginPath":"built-in/ptp","ifName":"eth0","ip":"172.16.28.2","args":"IP=172.16.28.2","mask":"255.255.255.0"}])");
+  NetInfo info{"default",     "net/99-default.conf", "built-in/ptp", "eth0",
+               "172.16.28.2", "IP=172.16.28.2",      "255.255.255.0"};
+  EXPECT_EQ(
+      WriteNetInfo({info}),
+      R"([{"netName":"default","netConf":"net/99-default.conf","pluginPath":"built-in/ptp","ifName":"eth0","ip":"172.16.28.2","args":"IP=172.16.28.2","mask":"255.255.255.0"}])");
   EXPECT_EQ(ParseNetInfo(WriteNetInfo({info}))->at(0), info);
 }
 

@@ -15,7 +15,8 @@ namespace rkt::network::nft {
 
 namespace {
 
-// Element comments are stored as the user space of nf_tables stores them: type 0, length, text with its NUL.
+// Element comments are stored as the user space of nf_tables stores them: type 0, length, text with
+// its NUL.
 constexpr char kCommentType = 0;
 nfgenmsg Header(uint8_t family) {
   nfgenmsg header = {};
@@ -24,7 +25,9 @@ nfgenmsg Header(uint8_t family) {
   return header;
 }
 
-uint16_t Type(uint16_t message) { return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message); }
+uint16_t Type(uint16_t message) {
+  return static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
+}
 
 // Registers of four bytes begin at NFT_REG32_00.
 uint32_t Register(uint32_t reg) { return NFT_REG32_00 + reg; }
@@ -78,7 +81,8 @@ std::string OwnerFrom(std::string_view userdata) {
   while (userdata.size() >= 2) {
     size_t length = static_cast<unsigned char>(userdata[1]);
     if (userdata.size() < 2 + length) break;
-    if (userdata[0] == kCommentType && length > 0) return std::string(userdata.substr(2, length - 1));
+    if (userdata[0] == kCommentType && length > 0)
+      return std::string(userdata.substr(2, length - 1));
     userdata.remove_prefix(2 + length);
   }
   return "";
@@ -183,8 +187,12 @@ Rule& Rule::Compare(uint32_t reg, uint32_t operation, const void* data, size_t s
   });
   return *this;
 }
-Rule& Rule::Equal(uint32_t reg, const void* data, size_t size) { return Compare(reg, NFT_CMP_EQ, data, size); }
-Rule& Rule::NotEqual(uint32_t reg, const void* data, size_t size) { return Compare(reg, NFT_CMP_NEQ, data, size); }
+Rule& Rule::Equal(uint32_t reg, const void* data, size_t size) {
+  return Compare(reg, NFT_CMP_EQ, data, size);
+}
+Rule& Rule::NotEqual(uint32_t reg, const void* data, size_t size) {
+  return Compare(reg, NFT_CMP_NEQ, data, size);
+}
 
 Rule& Rule::Lookup(const std::string& set, uint32_t reg, std::optional<uint32_t> to) {
   Expression(expressions_, "lookup", [&] {
@@ -195,8 +203,12 @@ Rule& Rule::Lookup(const std::string& set, uint32_t reg, std::optional<uint32_t>
   return *this;
 }
 Rule& Rule::In(const std::string& set, uint32_t reg) { return Lookup(set, reg, std::nullopt); }
-Rule& Rule::Map(const std::string& map, uint32_t reg, uint32_t to) { return Lookup(map, reg, Register(to)); }
-Rule& Rule::VerdictMap(const std::string& map, uint32_t reg) { return Lookup(map, reg, NFT_REG_VERDICT); }
+Rule& Rule::Map(const std::string& map, uint32_t reg, uint32_t to) {
+  return Lookup(map, reg, Register(to));
+}
+Rule& Rule::VerdictMap(const std::string& map, uint32_t reg) {
+  return Lookup(map, reg, NFT_REG_VERDICT);
+}
 
 Rule& Rule::Verdict(int verdict, const std::string& chain) {
   Expression(expressions_, "immediate", [&] {
@@ -237,9 +249,11 @@ Rule& Rule::DestinationIp(bool v6, uint32_t reg) {
   return Payload(NFT_PAYLOAD_NETWORK_HEADER, v6 ? 24 : 16, v6 ? 16 : 4, reg);
 }
 
-Rule& Rule::AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg, uint32_t operation) {
+Rule& Rule::AddressPrefix(const Prefix& prefix, uint32_t offset4, uint32_t offset6, uint32_t reg,
+                          uint32_t operation) {
   const Address& address = prefix.address;
-  Payload(NFT_PAYLOAD_NETWORK_HEADER, address.v6 ? offset6 : offset4, static_cast<uint32_t>(address.size()), reg);
+  Payload(NFT_PAYLOAD_NETWORK_HEADER, address.v6 ? offset6 : offset4,
+          static_cast<uint32_t>(address.size()), reg);
   if (prefix.length < address.bits()) {
     Prefix ones = prefix;
     ones.address.bytes.fill(0xff);
@@ -255,10 +269,13 @@ Rule& Rule::DestinationPrefix(const Prefix& prefix, uint32_t reg) {
   (prefix.address.v6 ? Ipv6() : Ipv4()).AddressPrefix(prefix, 16, 24, reg, NFT_CMP_EQ);
   return *this;
 }
-Rule& Rule::NotToPrefix(const Prefix& prefix, uint32_t reg) { return AddressPrefix(prefix, 16, 24, reg, NFT_CMP_NEQ); }
+Rule& Rule::NotToPrefix(const Prefix& prefix, uint32_t reg) {
+  return AddressPrefix(prefix, 16, 24, reg, NFT_CMP_NEQ);
+}
 
 void Transaction::Begin(uint16_t message, uint16_t flags, const std::string& what) {
-  // One message asks for an answer, which comes after the commit; the others answer where they fail.
+  // One message asks for an answer, which comes after the commit; the others answer where they
+  // fail.
   if (batch_.empty()) flags |= NLM_F_ACK;
   batch_.Begin(Type(message), flags, Header(family_), what);
 }
@@ -326,7 +343,8 @@ void Transaction::AddRule(const std::string& chain, const Rule& rule) {
 }
 
 void Transaction::AddElement(const Element& element, bool exclusive, const std::string& what) {
-  Begin(NFT_MSG_NEWSETELEM, static_cast<uint16_t>(NLM_F_CREATE | (exclusive ? NLM_F_EXCL : 0)), what);
+  Begin(NFT_MSG_NEWSETELEM, static_cast<uint16_t>(NLM_F_CREATE | (exclusive ? NLM_F_EXCL : 0)),
+        what);
   batch_.PutText(NFTA_SET_ELEM_LIST_TABLE, table_);
   batch_.PutText(NFTA_SET_ELEM_LIST_SET, element.set);
   PutElement(batch_, element, false);
@@ -356,10 +374,11 @@ Status Transaction::Commit(NetlinkSocket& socket, const std::vector<Transaction*
   return socket.Run(all);
 }
 
-Result<std::vector<Element>> ListElements(NetlinkSocket& socket, uint8_t family, const std::string& table,
-                                          const std::string& set) {
+Result<std::vector<Element>> ListElements(NetlinkSocket& socket, uint8_t family,
+                                          const std::string& table, const std::string& set) {
   NetlinkBatch batch;
-  batch.Begin(Type(NFT_MSG_GETSETELEM), NLM_F_DUMP, Header(family), StrCat("listing the set ", set));
+  batch.Begin(Type(NFT_MSG_GETSETELEM), NLM_F_DUMP, Header(family),
+              StrCat("listing the set ", set));
   batch.PutText(NFTA_SET_ELEM_LIST_TABLE, table);
   batch.PutText(NFTA_SET_ELEM_LIST_SET, set);
   std::vector<Element> elements;
@@ -382,11 +401,13 @@ Result<std::vector<Element>> ListElements(NetlinkSocket& socket, uint8_t family,
       }
     }
   };
-  TRY(socket.Dump(batch, [&] { elements.clear(); }, visit));
+  TRY(socket.Dump(
+      batch, [&] { elements.clear(); }, visit));
   return elements;
 }
 
-Result<std::vector<std::string>> ListChains(NetlinkSocket& socket, uint8_t family, const std::string& table) {
+Result<std::vector<std::string>> ListChains(NetlinkSocket& socket, uint8_t family,
+                                            const std::string& table) {
   NetlinkBatch batch;
   batch.Begin(Type(NFT_MSG_GETCHAIN), NLM_F_DUMP, Header(family), "listing chains");
   std::vector<std::string> chains;
@@ -397,22 +418,26 @@ Result<std::vector<std::string>> ListChains(NetlinkSocket& socket, uint8_t famil
     const NetlinkAttribute* name = FindAttribute(attributes, NFTA_CHAIN_NAME);
     if (in != nullptr && name != nullptr && in->Text() == table) chains.emplace_back(name->Text());
   };
-  TRY(socket.Dump(batch, [&] { chains.clear(); }, visit));
+  TRY(socket.Dump(
+      batch, [&] { chains.clear(); }, visit));
   return chains;
 }
 
-bool ChainDrops(NetlinkSocket& socket, uint8_t family, const std::string& table, const std::string& chain) {
+bool ChainDrops(NetlinkSocket& socket, uint8_t family, const std::string& table,
+                const std::string& chain) {
   NetlinkBatch batch;
   batch.Begin(Type(NFT_MSG_GETCHAIN), 0, Header(family), "chain");
   batch.PutText(NFTA_CHAIN_TABLE, table);
   batch.PutText(NFTA_CHAIN_NAME, chain);
   bool drops = false;
-  (void)socket.Dump(batch, [] {}, [&](uint16_t, std::string_view payload) {
-    if (payload.size() < sizeof(nfgenmsg)) return;
-    auto attributes = ParseAttributes(payload.substr(sizeof(nfgenmsg)));
-    const NetlinkAttribute* policy = FindAttribute(attributes, NFTA_CHAIN_POLICY);
-    drops = policy != nullptr && policy->U32() == htonl(NF_DROP);
-  });
+  (void)socket.Dump(
+      batch, [] {},
+      [&](uint16_t, std::string_view payload) {
+        if (payload.size() < sizeof(nfgenmsg)) return;
+        auto attributes = ParseAttributes(payload.substr(sizeof(nfgenmsg)));
+        const NetlinkAttribute* policy = FindAttribute(attributes, NFTA_CHAIN_POLICY);
+        drops = policy != nullptr && policy->U32() == htonl(NF_DROP);
+      });
   return drops;
 }
 

@@ -3,21 +3,23 @@
 
 #pragma once
 
-// Where the networks' state lies on the host and in a pod. Tests point all of it into a temporary directory.
+// Where the networks' state lies on the host and in a pod. Tests point all of it into a temporary
+// directory.
 //
-//   /var/lib/cni/networks/<net>/           addresses in use; the format of CNI's host-local, shared with it
+//   /var/lib/cni/networks/<net>/           addresses in use; the format of CNI's host-local, shared
+//   with it
 //     <ip>                                 "<pod uuid>\r\n<interface>"
 //     last_reserved_ip.<range set>         where the next search begins
 //     lock                                 flock
 //   /var/lib/cni/results/<net>-<id>-<if>   results of plugins, in the format of CNI's library
 //   /run/rkt/network/                      gone after a reboot, as what it describes is
-//     lock                                 flock of those who publish ports or change tables as a whole
-//     <net>/lock  <net>/members/<uuid>     who is in a named network (names.h)
-//   POD/net/<file>                         copies of the configurations that the pod was started with
-//   POD/net/applied                        what has to be taken back; written before it is done (applied.h)
-//   POD/net/hosts                          /etc/hosts of a pod in a named network (names.h)
-//   POD/netns                              a path of the network namespace while the pod runs
-//   POD/net-info.json                      networks of the pod as `rkt list` shows them
+//     lock                                 flock of those who publish ports or change tables as a
+//     whole <net>/lock  <net>/members/<uuid>     who is in a named network (names.h)
+//   POD/net/<file>                         copies of the configurations that the pod was started
+//   with POD/net/applied                        what has to be taken back; written before it is
+//   done (applied.h) POD/net/hosts                          /etc/hosts of a pod in a named network
+//   (names.h) POD/netns                              a path of the network namespace while the pod
+//   runs POD/net-info.json                      networks of the pod as `rkt list` shows them
 
 #include <string>
 #include <string_view>
@@ -31,7 +33,8 @@ struct Paths {
   std::string leases = "/var/lib/cni/networks";
   std::string results = "/var/lib/cni/results";
   std::string run = "/run/rkt/network";
-  // Searched for plugins in front of the built-in types, behind LOCALCONFIG/net.d and in front of stage1's own.
+  // Searched for plugins in front of the built-in types, behind LOCALCONFIG/net.d and in front of
+  // stage1's own.
   std::string rkt_plugins = "/usr/lib/rkt/plugins/net";
   // Searched last, where distributions put CNI plugins.
   std::vector<std::string> system_plugins = {"/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"};

@@ -28,11 +28,13 @@ Result<std::vector<NetworkConfig>> Chosen(std::vector<NetworkConfig> all, const 
   if (list.mode == NetworkList::Mode::kNamed) {
     std::vector<std::string> missing;
     for (const NetworkChoice& choice : list.choices) {
-      bool known = std::any_of(all.begin(), all.end(), [&](const NetworkConfig& c) { return c.name == choice.name; });
+      bool known = std::any_of(all.begin(), all.end(),
+                               [&](const NetworkConfig& c) { return c.name == choice.name; });
       if (!known) missing.push_back(choice.name);
     }
     if (!missing.empty()) return Err(Code::kNotFound, "networks not found: ", Join(missing, ", "));
-    std::erase_if(all, [&](const NetworkConfig& config) { return list.Find(config.name) == nullptr; });
+    std::erase_if(all,
+                  [&](const NetworkConfig& config) { return list.Find(config.name) == nullptr; });
   }
   return all;
 }
@@ -43,13 +45,17 @@ Status ChooseVersion(NetworkConfig& config) {
   std::string best = IsSupportedCniVersion(config.cni_version) ? config.cni_version : "";
   auto root = json::Parse(config.text);
   const json::Value* offered = root ? root->Find("cniVersions") : nullptr;
-  for (size_t i = 0; offered != nullptr && offered->is_array() && i < offered->items().size(); ++i) {
+  for (size_t i = 0; offered != nullptr && offered->is_array() && i < offered->items().size();
+       ++i) {
     const json::Value& item = offered->items()[i];
-    if (item.is_string() && IsSupportedCniVersion(item.text()) && (best.empty() || CompareVersions(item.text(), best) > 0)) best = item.text();
+    if (item.is_string() && IsSupportedCniVersion(item.text()) &&
+        (best.empty() || CompareVersions(item.text(), best) > 0))
+      best = item.text();
   }
   if (best.empty()) {
-    return Err(Code::kUnsupported, "network configuration ", config.path, ": field \"cniVersion\": ", Quote(config.cni_version),
-               " is not supported, only ", Join(SupportedCniVersions(), ", "));
+    return Err(Code::kUnsupported, "network configuration ", config.path,
+               ": field \"cniVersion\": ", Quote(config.cni_version), " is not supported, only ",
+               Join(SupportedCniVersions(), ", "));
   }
   config.cni_version = best;
   return {};
@@ -65,18 +71,20 @@ size_t PortTarget(const std::vector<NetworkConfig>& networks) {
 Status CheckPorts(PlannedNetworks& planned) {
   TRY(CheckHostPorts(planned.ports));
   const NetworkRequest& request = planned.request;
-  return CheckOtherPods(planned.ports, TRY(ListPorts(planned.backend)), request.uuid, [&](const std::string& owner) {
-    return IsGone(request.paths, request.pod_path, owner);
-  });
+  return CheckOtherPods(
+      planned.ports, TRY(ListPorts(planned.backend)), request.uuid,
+      [&](const std::string& owner) { return IsGone(request.paths, request.pod_path, owner); });
 }
 
 }  // namespace
 
-ConfigSources SourcesFor(const std::string& local_config, const std::string& pod_path, const Paths& paths) {
+ConfigSources SourcesFor(const std::string& local_config, const std::string& pod_path,
+                         const Paths& paths) {
   ConfigSources sources;
   sources.local_dir = StrCat(local_config, "/net.d");
   sources.stage1_dir = StrCat(pod_path, "/", kStage1ConfigDir);
-  sources.plugin_dirs = {sources.local_dir, paths.rkt_plugins, StrCat(pod_path, "/", kStage1PluginDir)};
+  sources.plugin_dirs = {sources.local_dir, paths.rkt_plugins,
+                         StrCat(pod_path, "/", kStage1PluginDir)};
   sources.system_plugin_dirs = paths.system_plugins;
   return sources;
 }
@@ -110,7 +118,8 @@ Result<Backend> ChooseBackend(const std::vector<NetworkConfig>& networks) {
     return Err(Code::kUnsupported, "the kernel has no nf_tables, and there is no iptables-restore");
   }
   for (uint8_t family : {NFPROTO_IPV4, NFPROTO_IPV6}) {
-    if (nft::ChainDrops(*socket, family, "filter", "FORWARD") && HasIptables()) return Backend::kIptables;
+    if (nft::ChainDrops(*socket, family, "filter", "FORWARD") && HasIptables())
+      return Backend::kIptables;
   }
   auto legacy = ReadFile("/proc/net/ip_tables_names", 4096);
   if (legacy && !Trim(*legacy).empty() && HasIptables()) return Backend::kIptables;
@@ -148,11 +157,13 @@ Result<NetworkPlan> PlanNetworks(const NetworkRequest& request) {
   if (planned->list.mode == Mode::kHost) return NetworkPlan(std::move(planned));
   planned->ports = TRY(SpreadPorts(request.ports));
   if (planned->list.mode == Mode::kNone) {
-    if (!planned->ports.empty()) return Err(Code::kInvalid, "ports cannot be published: no networks found");
+    if (!planned->ports.empty())
+      return Err(Code::kInvalid, "ports cannot be published: no networks found");
     return NetworkPlan(std::move(planned));
   }
   planned->networks = TRY(Chosen(TRY(LoadNetworkConfigs(planned->sources)), planned->list));
-  if (planned->networks.size() > 100) return Err(Code::kInvalid, "a pod cannot be in more than 100 networks");
+  if (planned->networks.size() > 100)
+    return Err(Code::kInvalid, "a pod cannot be in more than 100 networks");
   bool engine = false;
   for (NetworkConfig& config : planned->networks) {
     TRY(ChooseEngine(config, planned->sources));
@@ -160,7 +171,8 @@ Result<NetworkPlan> PlanNetworks(const NetworkRequest& request) {
     engine |= config.engine.has_value();
   }
   planned->port_target = PortTarget(planned->networks);
-  if (!planned->ports.empty()) planned->plugin_ports = HasCapability(planned->networks[planned->port_target], "portMappings");
+  if (!planned->ports.empty())
+    planned->plugin_ports = HasCapability(planned->networks[planned->port_target], "portMappings");
   if (engine || !planned->ports.empty()) planned->backend = TRY(ChooseBackend(planned->networks));
   if (!planned->ports.empty()) TRY(CheckPorts(*planned));
   return NetworkPlan(std::move(planned));

@@ -25,16 +25,19 @@ TEST(PodNetwork, DefaultGivesAnAddressARouteAndMasqueradesTowardsTheOutside) {
     EXPECT_EQ(network->interfaces[0].name, "eth0");
     EXPECT_EQ(pod.Ip(), "172.16.28.2");
     EXPECT_EQ(network->host_address, "172.16.28.1");
-    EXPECT_NE(pod.ns.Sh("ip route").out.find("default via 172.16.28.1"), std::string::npos) << pod.ns.Sh("ip route").out;
+    EXPECT_NE(pod.ns.Sh("ip route").out.find("default via 172.16.28.1"), std::string::npos)
+        << pod.ns.Sh("ip route").out;
     auto ping = pod.ns.Sh("busybox ping -c1 -W2 192.0.2.2");
-    EXPECT_EQ(ping.status, 0) << ping.out << Sh("nft list ruleset").out << pod.ns.Sh("ip a; ip r").out;
+    EXPECT_EQ(ping.status, 0) << ping.out << Sh("nft list ruleset").out
+                              << pod.ns.Sh("ip a; ip r").out;
     EXPECT_NE(pod.File("net-info.json").find("\"ip\":\"172.16.28.2\""), std::string::npos);
     EXPECT_TRUE(pod.TearDown());
     EXPECT_EQ(Sh(StrCat("ls ", host.paths.leases, "/default")).out, "last_reserved_ip.0\nlock\n");
   });
 }
 
-constexpr char kNamed[] = R"({"name":"shop","type":"bridge","bridge":"rktshop","isDefaultGateway":true,"ipMasq":true,
+constexpr char kNamed[] =
+    R"({"name":"shop","type":"bridge","bridge":"rktshop","isDefaultGateway":true,"ipMasq":true,
     "ipam":{"type":"host-local","subnet":"10.44.0.0/24"},"dns":{"nameservers":["10.44.0.53"],"search":["shop.test"]}})";
 
 TEST(PodNetwork, RestrictedHasNoRouteOutAndNoneHasNoNetworks) {
@@ -90,8 +93,11 @@ TEST(PodNetwork, UnknownNetworksAndBadArgumentsLeaveNothingBehind) {
     EXPECT_EQ(refused.error().Text(), "networks not found: nowhere, elsewhere");
     TestPod ports(host, {"none"}, {appc::ForwardedPort{"web", "tcp", 80, 1, 80, ""}});
     EXPECT_NE(ports.Start().error().Text().find("no networks found"), std::string::npos);
-    host.Config("10-bad.conf", R"({"name":"bad","type":"ptp","mtu":10,"ipam":{"type":"host-local","subnet":"10.3.0.0/24"}})");
-    for (const char* net : {"default:IP=10.9.9.9", "default:IP=172.16.28.1", "default:FOO=1", "bad", "default,bad"}) {
+    host.Config(
+        "10-bad.conf",
+        R"({"name":"bad","type":"ptp","mtu":10,"ipam":{"type":"host-local","subnet":"10.3.0.0/24"}})");
+    for (const char* net :
+         {"default:IP=10.9.9.9", "default:IP=172.16.28.1", "default:FOO=1", "bad", "default,bad"}) {
       TestPod pod(host, {net});
       EXPECT_FALSE(pod.Start()) << net;
       EXPECT_EQ(Sh(StrCat("find ", host.paths.leases, " -name '1*'")).out, "") << net;
@@ -104,7 +110,8 @@ TEST(PodNetwork, UnknownNetworksAndBadArgumentsLeaveNothingBehind) {
 TEST(PodNetwork, MacvlanIsANeighbourOfTheMastersWire) {
   InNewHost([](TestHost& host) {
     host.AddOutside();
-    host.Config("10-wire.conf", R"({"name":"wire","type":"macvlan","master":"up0","ipam":{"type":"host-local",
+    host.Config("10-wire.conf",
+                R"({"name":"wire","type":"macvlan","master":"up0","ipam":{"type":"host-local",
         "subnet":"192.0.2.0/24","rangeStart":"192.0.2.100","gateway":"192.0.2.1","routes":[{"dst":"0.0.0.0/0","gw":"192.0.2.2"}]}})");
     TestPod pod(host, {"wire"});
     auto network = pod.Start();
@@ -126,8 +133,10 @@ TEST(PodNetwork, PodsOfANamedNetworkFindEachOtherByName) {
     EXPECT_EQ(alone.network.hosts_file, "");
     ASSERT_EQ(web.network.hosts_file, StrCat(web.request.pod_path, "/net/hosts"));
     auto resolve = [](const TestPod& pod, const char* name) {
-      return pod.ns.Sh(StrCat("unshare -m sh -c \"mount --bind ", pod.network.hosts_file, " /etc/hosts; getent ahostsv4 ", name,
-                              " | cut -d\\\\  -f1 | head -1\"")).out;
+      return pod.ns
+          .Sh(StrCat("unshare -m sh -c \"mount --bind ", pod.network.hosts_file,
+                     " /etc/hosts; getent ahostsv4 ", name, " | cut -d\\\\  -f1 | head -1\""))
+          .out;
     };
     EXPECT_EQ(resolve(web, "db"), StrCat(db.Ip(), "\n")) << web.File("net/hosts");
     EXPECT_EQ(resolve(web, "db.back"), StrCat(db.Ip(), "\n"));
@@ -151,16 +160,19 @@ TEST(PodNetwork, PodsOfANamedNetworkFindEachOtherByName) {
 
 // Everything on the host that a pod could leave.
 std::string Left(TestHost& host) {
-  return StrCat(Sh("ip -o link | grep -v LOOPBACK | cut -d: -f2").out, Sh("nft -a list ruleset | grep -c . ; nft list ruleset | grep elements").out,
+  return StrCat(Sh("ip -o link | grep -v LOOPBACK | cut -d: -f2").out,
+                Sh("nft -a list ruleset | grep -c . ; nft list ruleset | grep elements").out,
                 Sh(StrCat("find ", host.paths.leases, " ", host.paths.results, " ", host.paths.run,
-                          " -type f -name '[0-9]*' -o -type l")).out);
+                          " -type f -name '[0-9]*' -o -type l"))
+                    .out);
 }
 
 TEST(PodNetwork, AHundredStartsAndStopsLeaveNothing) {
   InNewHost([](TestHost& host) {
     host.Config("10-shop.conf", kNamed);
     auto round = [&](int i) {
-      TestPod pod(host, {i % 2 ? "default" : "shop"}, {appc::ForwardedPort{"web", "tcp", 80, 2, 8080, ""}});
+      TestPod pod(host, {i % 2 ? "default" : "shop"},
+                  {appc::ForwardedPort{"web", "tcp", 80, 2, 8080, ""}});
       auto started = pod.Start();
       ASSERT_TRUE(started) << started.error().Text();
       pod.ns.Stop();
@@ -194,7 +206,8 @@ TEST(PodNetwork, WhatACrashLeavesIsTakenBackByGcAndByPrune) {
       ASSERT_TRUE(pod.Start());
       pod.Crash();
       if (lose_record) {
-        ASSERT_TRUE(WriteFileAt(AT_FDCWD, StrCat(pod.request.pod_path, "/net/applied"), "{\"uuid\":", 0640, true));
+        ASSERT_TRUE(WriteFileAt(AT_FDCWD, StrCat(pod.request.pod_path, "/net/applied"),
+                                "{\"uuid\":", 0640, true));
       }
       EXPECT_TRUE(pod.TearDown());
       EXPECT_TRUE(pod.TearDown());
@@ -210,12 +223,15 @@ TEST(PodNetwork, WhatACrashLeavesIsTakenBackByGcAndByPrune) {
     ASSERT_TRUE(lost.Start());
     lost.Crash();
     ASSERT_TRUE(RemoveTreeAt(AT_FDCWD, lost.request.pod_path));
-    InventoryRequest inventory{running.request.local_config, StrCat(host.root(), "/data"), host.paths};
+    InventoryRequest inventory{running.request.local_config, StrCat(host.root(), "/data"),
+                               host.paths};
     auto report = PruneNetworks(inventory);
     ASSERT_TRUE(report);
     for (const Error& problem : report->problems) ADD_FAILURE() << problem.Text();
     EXPECT_FALSE(report->removed.empty());
-    EXPECT_EQ(Sh(StrCat("grep -rl ", lost.request.uuid, " ", host.paths.leases, " ", host.paths.run, "; ls ", host.paths.run, "/pods")).out,
+    EXPECT_EQ(Sh(StrCat("grep -rl ", lost.request.uuid, " ", host.paths.leases, " ", host.paths.run,
+                        "; ls ", host.paths.run, "/pods"))
+                  .out,
               StrCat(running.request.uuid, "\n"));
     EXPECT_EQ(Sh("nft list ruleset | grep 8080").out, "");
     EXPECT_NE(Sh("nft list ruleset | grep 8081").out, "");
@@ -245,7 +261,8 @@ TEST(PodNetwork, ManyAtOnceGetAddressesOfTheirOwn) {
   InNewHost([](TestHost& host) {
     constexpr int kPods = 30;
     std::vector<std::unique_ptr<TestPod>> pods;
-    for (int i = 0; i < kPods; ++i) pods.push_back(std::make_unique<TestPod>(host, std::vector<std::string>{"default"}));
+    for (int i = 0; i < kPods; ++i)
+      pods.push_back(std::make_unique<TestPod>(host, std::vector<std::string>{"default"}));
     std::vector<pid_t> children;
     for (auto& pod : pods) {
       pid_t pid = ::fork();
@@ -261,8 +278,11 @@ TEST(PodNetwork, ManyAtOnceGetAddressesOfTheirOwn) {
       ::waitpid(child, &status, 0);
       EXPECT_EQ(status, 0);
     }
-    EXPECT_EQ(Sh(StrCat("cat ", host.root(), "/data/pods/run/*/net-info.json | grep -o '\"ip\":\"[^\"]*' | sort -u | wc -l")).out,
-              StrCat(kPods, "\n"));
+    EXPECT_EQ(
+        Sh(StrCat("cat ", host.root(),
+                  "/data/pods/run/*/net-info.json | grep -o '\"ip\":\"[^\"]*' | sort -u | wc -l"))
+            .out,
+        StrCat(kPods, "\n"));
     EXPECT_EQ(pods[0]->ns.Sh("busybox ping -c1 -W1 172.16.28.1").status, 0);
     for (auto& pod : pods) {
       pod->ns.Stop();

@@ -55,7 +55,8 @@ std::optional<PortRule> ParseSocketLine(const std::string& line, bool tcp, bool 
   return found;
 }
 
-// Whether a process really waits there: a connection from here to elsewhere may have the port as well, and does no harm.
+// Whether a process really waits there: a connection from here to elsewhere may have the port as
+// well, and does no harm.
 bool SomebodyListens(const PortRule& port) {
   bool tcp = port.protocol == IPPROTO_TCP;
   for (bool v6 : {false, true}) {
@@ -67,8 +68,8 @@ bool SomebodyListens(const PortRule& port) {
     for (const std::string& line : Split(*text, '\n')) {
       auto found = ParseSocketLine(line, tcp, v6);
       if (!found || found->host_port != port.host_port) continue;
-      // A socket for every address of IPv6 has those of IPv4 too, unless it was told otherwise: bind() has said that
-      // it is in the way.
+      // A socket for every address of IPv6 has those of IPv4 too, unless it was told otherwise:
+      // bind() has said that it is in the way.
       if (!found->host || !port.host || *found->host == *port.host) return true;
     }
   }
@@ -84,7 +85,8 @@ bool CanBind(const PortRule& port) {
   // Old connections of a port do not count. (For datagrams it would let two have one port.)
   if (tcp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // The address need not be there yet.
-  ::setsockopt(socket.get(), v6 ? int{SOL_IPV6} : int{SOL_IP}, v6 ? IPV6_FREEBIND : IP_FREEBIND, &on, sizeof on);
+  ::setsockopt(socket.get(), v6 ? int{SOL_IPV6} : int{SOL_IP}, v6 ? IPV6_FREEBIND : IP_FREEBIND,
+               &on, sizeof on);
   SocketAddress address = {};
   socklen_t size;
   if (v6) {
@@ -106,21 +108,26 @@ bool CanBind(const PortRule& port) {
 Result<std::vector<PortRule>> SpreadPorts(const std::vector<appc::ForwardedPort>& ports) {
   std::vector<PortRule> rules;
   // The last port of a number range must be one too.
-  auto fits = [](uint32_t first, uint32_t count) { return first >= 1 && count >= 1 && first <= 65535 && count <= 65536 - first; };
+  auto fits = [](uint32_t first, uint32_t count) {
+    return first >= 1 && count >= 1 && first <= 65535 && count <= 65536 - first;
+  };
   std::map<std::pair<uint8_t, uint16_t>, std::vector<size_t>> by_port;
   for (const appc::ForwardedPort& port : ports) {
     PortRule rule;
     if (port.protocol != "tcp" && port.protocol != "udp") {
-      return Err(Code::kInvalid, "port ", Quote(port.name), ": protocol ", Quote(port.protocol), " cannot be forwarded, only tcp and udp");
+      return Err(Code::kInvalid, "port ", Quote(port.name), ": protocol ", Quote(port.protocol),
+                 " cannot be forwarded, only tcp and udp");
     }
     rule.protocol = port.protocol == "tcp" ? IPPROTO_TCP : IPPROTO_UDP;
     if (!fits(port.host_port, port.count) || !fits(port.pod_port, port.count)) {
-      return Err(Code::kInvalid, "port ", Quote(port.name), ": ", port.host_port, " and ", port.pod_port, " with ", port.count,
-                 " ports do not lie in 1 to 65535");
+      return Err(Code::kInvalid, "port ", Quote(port.name), ": ", port.host_port, " and ",
+                 port.pod_port, " with ", port.count, " ports do not lie in 1 to 65535");
     }
     if (!port.host_ip.empty()) {
       rule.host = ParseAddress(port.host_ip);
-      if (!rule.host) return Err(Code::kInvalid, "port ", Quote(port.name), ": ", Quote(port.host_ip), " is not an IP address");
+      if (!rule.host)
+        return Err(Code::kInvalid, "port ", Quote(port.name), ": ", Quote(port.host_ip),
+                   " is not an IP address");
       if (rule.host->IsUnspecified()) rule.host.reset();
     }
     for (uint32_t i = 0; i < port.count; ++i) {
@@ -129,7 +136,8 @@ Result<std::vector<PortRule>> SpreadPorts(const std::vector<appc::ForwardedPort>
       std::vector<size_t>& same = by_port[{rule.protocol, rule.host_port}];
       for (size_t other : same) {
         if (Collide(rules[other], rule)) {
-          return Err(Code::kInvalid, "port ", Quote(port.name), ": ", ToText(rule), " is published twice");
+          return Err(Code::kInvalid, "port ", Quote(port.name), ": ", ToText(rule),
+                     " is published twice");
         }
       }
       same.push_back(rules.size());
@@ -139,7 +147,8 @@ Result<std::vector<PortRule>> SpreadPorts(const std::vector<appc::ForwardedPort>
   return rules;
 }
 
-Result<std::vector<PortRule>> RulesFor(const std::vector<PortRule>& ports, const std::vector<Address>& pod) {
+Result<std::vector<PortRule>> RulesFor(const std::vector<PortRule>& ports,
+                                       const std::vector<Address>& pod) {
   const Address* families[2] = {};
   for (const Address& address : pod) {
     if (families[address.v6] == nullptr) families[address.v6] = &address;
@@ -147,7 +156,8 @@ Result<std::vector<PortRule>> RulesFor(const std::vector<PortRule>& ports, const
   std::vector<PortRule> rules;
   for (const PortRule& port : ports) {
     if (port.host && families[port.host->v6] == nullptr) {
-      return Err(Code::kInvalid, "port ", ToText(port), ": the pod has no IPv", port.host->v6 ? 6 : 4, " address");
+      return Err(Code::kInvalid, "port ", ToText(port), ": the pod has no IPv",
+                 port.host->v6 ? 6 : 4, " address");
     }
     for (const Address* address : families) {
       if (address == nullptr || (port.host && port.host->v6 != address->v6)) continue;
@@ -159,29 +169,36 @@ Result<std::vector<PortRule>> RulesFor(const std::vector<PortRule>& ports, const
 }
 
 bool Collide(const PortRule& a, const PortRule& b) {
-  return a.protocol == b.protocol && a.host_port == b.host_port && (!a.host || !b.host || *a.host == *b.host);
+  return a.protocol == b.protocol && a.host_port == b.host_port &&
+         (!a.host || !b.host || *a.host == *b.host);
 }
 
 Status CheckHostPorts(const std::vector<PortRule>& ports) {
   for (const PortRule& port : ports) {
     if (!CanBind(port) && SomebodyListens(port)) {
-      return Err(Code::kBusy, "port ", ToText(port), " cannot be published: a process of the host listens on it");
+      return Err(Code::kBusy, "port ", ToText(port),
+                 " cannot be published: a process of the host listens on it");
     }
   }
   return {};
 }
 
-Status CheckOtherPods(const std::vector<PortRule>& ports, const std::vector<OwnedPort>& others, const std::string& uuid,
+Status CheckOtherPods(const std::vector<PortRule>& ports, const std::vector<OwnedPort>& others,
+                      const std::string& uuid,
                       const std::function<bool(const std::string&)>& is_gone) {
   std::map<std::pair<uint8_t, uint16_t>, std::vector<const OwnedPort*>> by_port;
-  for (const OwnedPort& other : others) by_port[{other.rule.protocol, other.rule.host_port}].push_back(&other);
+  for (const OwnedPort& other : others)
+    by_port[{other.rule.protocol, other.rule.host_port}].push_back(&other);
   for (const PortRule& port : ports) {
     auto same = by_port.find({port.protocol, port.host_port});
     if (same == by_port.end()) continue;
     for (const OwnedPort* other : same->second) {
       bool other_family = port.host ? port.host->v6 != other->rule.pod.v6 : false;
-      if (other->owner == uuid || other_family || !Collide(port, other->rule) || is_gone(other->owner)) continue;
-      return Err(Code::kBusy, "port ", ToText(port), " cannot be published: pod ", other->owner, " has ", ToText(other->rule));
+      if (other->owner == uuid || other_family || !Collide(port, other->rule) ||
+          is_gone(other->owner))
+        continue;
+      return Err(Code::kBusy, "port ", ToText(port), " cannot be published: pod ", other->owner,
+                 " has ", ToText(other->rule));
     }
   }
   return {};

@@ -55,7 +55,8 @@ Result<ProgramOutput> RunBounded(const ProgramRun& run) {
   ProgramOutput output;
   int64_t deadline = MonotonicMs() + run.timeout_seconds * int64_t{1000};
   pollfd polled[2] = {{out_read.get(), POLLIN, 0}, {err_read.get(), POLLIN, 0}};
-  // Both ends are waited for, but not those who were handed them and live on: the end of the program is enough.
+  // Both ends are waited for, but not those who were handed them and live on: the end of the
+  // program is enough.
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
     pollfd all[3] = {polled[0], polled[1], {child.pidfd(), POLLIN, 0}};
     int64_t left = deadline - MonotonicMs();
@@ -69,7 +70,9 @@ Result<ProgramOutput> RunBounded(const ProgramRun& run) {
     for (int i = 0; i < 2; ++i) {
       if (all[i].fd < 0 || all[i].revents == 0) continue;
       read_any = true;
-      if (!ReadSome(all[i].fd, i == 0 ? output.out : output.err, i == 0 ? run.output_limit + 1 : kErrorLimit)) polled[i].fd = -1;
+      if (!ReadSome(all[i].fd, i == 0 ? output.out : output.err,
+                    i == 0 ? run.output_limit + 1 : kErrorLimit))
+        polled[i].fd = -1;
     }
     if (output.out.size() > run.output_limit) {
       (void)child.Kill(SIGKILL);
@@ -83,7 +86,8 @@ Result<ProgramOutput> RunBounded(const ProgramRun& run) {
 
 std::string FindHostProgram(const std::string& name) {
   const char* path = ::getenv("PATH");
-  std::string directories = StrCat(path != nullptr ? path : "", ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
+  std::string directories =
+      StrCat(path != nullptr ? path : "", ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin");
   for (const std::string& directory : Split(directories, ':')) {
     if (directory.empty() || directory[0] != '/') continue;
     std::string candidate = StrCat(directory, "/", name);

@@ -19,7 +19,7 @@ struct ProgramRun {
   std::vector<std::string> argv;
   std::vector<std::string> env;
   std::string input;
-  size_t output_limit = 4u << 20;   // more is an error
+  size_t output_limit = 4u << 20;  // more is an error
   int timeout_seconds = 120;
 };
 struct ProgramOutput {
@@ -27,10 +27,12 @@ struct ProgramOutput {
   std::string out;
   std::string err;  // cut at 16 KiB
 };
-// Errors: it could not be started, wrote too much (kInvalid), did not end in time (kBusy); it is killed then.
+// Errors: it could not be started, wrote too much (kInvalid), did not end in time (kBusy); it is
+// killed then.
 Result<ProgramOutput> RunBounded(const ProgramRun& run);
 
-// The absolute path of a program of the host's administrator: PATH, then the usual places. Empty where there is none.
+// The absolute path of a program of the host's administrator: PATH, then the usual places. Empty
+// where there is none.
 std::string FindHostProgram(const std::string& name);
 
 }  // namespace rkt::network

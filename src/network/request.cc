@@ -16,10 +16,12 @@ Result<NetworkChoice> ParseChoice(const std::string& entry) {
   NetworkChoice choice;
   choice.name = parts[0];
   if (choice.name.empty()) return Err(Code::kInvalid, "netname must not be empty");
-  if (parts.size() > 2) return Err(Code::kInvalid, "network ", Quote(entry), " has more than one colon");
+  if (parts.size() > 2)
+    return Err(Code::kInvalid, "network ", Quote(entry), " has more than one colon");
   if (parts.size() == 1) return choice;
   if (IsSpecial(choice.name)) {
-    return Err(Code::kInvalid, "arguments are not supported by special netname ", Quote(choice.name));
+    return Err(Code::kInvalid, "arguments are not supported by special netname ",
+               Quote(choice.name));
   }
   for (const std::string& pair : Split(parts[1], ';')) {
     if (pair.empty()) continue;

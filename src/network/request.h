@@ -29,8 +29,8 @@ struct NetworkChoice {
 };
 
 struct NetworkList {
-  // kHost: the stack of the host. kNone: an own stack with lo only. kAll: every network that is configured; the
-  // choices then only carry arguments. kNamed: exactly the choices.
+  // kHost: the stack of the host. kNone: an own stack with lo only. kAll: every network that is
+  // configured; the choices then only carry arguments. kNamed: exactly the choices.
   enum class Mode { kHost, kNone, kAll, kNamed };
   Mode mode = Mode::kNamed;
   std::vector<NetworkChoice> choices;
@@ -38,9 +38,10 @@ struct NetworkList {
   const NetworkChoice* Find(std::string_view name) const;
 };
 
-// The values of --net, each itself a list separated by commas; no value at all, or a single empty one, is `default`.
-// "host" anywhere wins, then "none", then "all" (runtime.md of the reference, section 14). kInvalid: an empty name, a
-// name twice, more than one colon, arguments on host, none or all, an argument that is not K=V.
+// The values of --net, each itself a list separated by commas; no value at all, or a single empty
+// one, is `default`. "host" anywhere wins, then "none", then "all" (runtime.md of the reference,
+// section 14). kInvalid: an empty name, a name twice, more than one colon, arguments on host, none
+// or all, an argument that is not K=V.
 Result<NetworkList> ParseNetworkList(const std::vector<std::string>& values);
 
 }  // namespace rkt::network

@@ -3,10 +3,11 @@
 
 #pragma once
 
-// The engine's own tables, "inet rkt" and "bridge rkt". What is said of every pod stands there once: the host's ends of
-// pods are known by their names, a sender by the route back to it, a network by its subnet. So most pods start and end
-// without a change to the rules; only published ports and what lies behind a bridge are elements of sets, added in one
-// transaction. How many pods there are makes no difference to a packet. Nothing in tables of others is touched.
+// The engine's own tables, "inet rkt" and "bridge rkt". What is said of every pod stands there
+// once: the host's ends of pods are known by their names, a sender by the route back to it, a
+// network by its subnet. So most pods start and end without a change to the rules; only published
+// ports and what lies behind a bridge are elements of sets, added in one transaction. How many pods
+// there are makes no difference to a packet. Nothing in tables of others is touched.
 //
 //   inet rkt
 //     bridges           bridges with pods behind them
@@ -34,8 +35,8 @@ inline constexpr char kLinkPrefix[] = "rktv";
 
 // A published port as it becomes a rule: one port, one protocol, one pod address.
 struct PortRule {
-  uint8_t protocol = 0;               // IPPROTO_TCP, IPPROTO_UDP
-  std::optional<Address> host;        // nothing: every address of the host
+  uint8_t protocol = 0;         // IPPROTO_TCP, IPPROTO_UDP
+  std::optional<Address> host;  // nothing: every address of the host
   uint16_t host_port = 0;
   Address pod;
   uint16_t pod_port = 0;
@@ -46,20 +47,20 @@ std::string ToText(const PortRule& rule);
 
 // What one network of one pod needs.
 struct NetworkRules {
-  // The same for all pods of a network; part of the name of its chain, so that a changed configuration gets a chain of
-  // its own.
+  // The same for all pods of a network; part of the name of its chain, so that a changed
+  // configuration gets a chain of its own.
   std::string network;
   std::vector<Prefix> subnets;
   bool masquerade = false;
   // The pod has no default route: whoever comes by a published port has to look like a neighbour.
   bool hide_clients = false;
 
-  std::string link;                   // the host's interface; empty: none (macvlan)
-  bool check_sender = false;          // the link is the pod's alone
-  std::string bridge_port;            // of a bridge: the pod's port, whose frames are checked
+  std::string link;           // the host's interface; empty: none (macvlan)
+  bool check_sender = false;  // the link is the pod's alone
+  std::string bridge_port;    // of a bridge: the pod's port, whose frames are checked
   MacAddress pod_mac = {};
-  bool closed = true;                 // from outside only published ports
-  std::vector<Address> addresses;     // of the pod
+  bool closed = true;              // from outside only published ports
+  std::vector<Address> addresses;  // of the pod
 };
 
 struct PodRules {
@@ -76,7 +77,8 @@ struct FamilyElement {
 };
 std::vector<FamilyElement> ElementsOf(const PodRules& rules);
 
-// Adds everything of a pod in one transaction; makes tables and the networks' chains where they are missing.
+// Adds everything of a pod in one transaction; makes tables and the networks' chains where they are
+// missing.
 Status AddPodRules(NetlinkSocket& socket, const PodRules& rules);
 // Takes it back. What is missing already is fine.
 Status RemovePodRules(const PodRules& rules);
@@ -91,8 +93,8 @@ struct OwnedPort {
 Result<std::vector<OwnedPort>> ListPublishedPorts(NetlinkSocket& socket);
 // UUIDs of the pods that have elements.
 Result<std::vector<std::string>> ListRuleOwners(NetlinkSocket& socket);
-// Deletes the chains of networks for which `in_use` (the chain's network: "default") says no, bridges that are gone, and
-// the tables when nothing is left.
+// Deletes the chains of networks for which `in_use` (the chain's network: "default") says no,
+// bridges that are gone, and the tables when nothing is left.
 Status PruneRules(NetlinkSocket& socket, const std::function<bool(const std::string&)>& in_use);
 
 // Whether the kernel has nf_tables for us (table family inet with nat).

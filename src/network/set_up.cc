@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// SetUpNetworks: leases, the record of what is to come, interfaces and plugins, rules, names, net-info.json.
+// SetUpNetworks: leases, the record of what is to come, interfaces and plugins, rules, names,
+// net-info.json.
 
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -32,16 +33,18 @@ Result<NetlinkSocket> OpenIn(int netns) {
   Fd home = TRY(Open("/proc/self/ns/net", O_RDONLY));
   if (::setns(netns, CLONE_NEWNET) != 0) return SysErr("entering the pod's network namespace");
   auto socket = NetlinkSocket::Open(NETLINK_ROUTE);
-  if (::setns(home.get(), CLONE_NEWNET) != 0) return SysErr("returning from the pod's network namespace");
+  if (::setns(home.get(), CLONE_NEWNET) != 0)
+    return SysErr("returning from the pod's network namespace");
   return socket;
 }
 
 json::Value PortMappings(const std::vector<PortRule>& ports) {
   json::Value mappings = json::Value::Array();
   for (const PortRule& port : ports) {
-    json::Value mapping = json::Value::Object({{"hostPort", port.host_port},
-                                               {"containerPort", port.pod_port},
-                                               {"protocol", port.protocol == IPPROTO_UDP ? "udp" : "tcp"}});
+    json::Value mapping =
+        json::Value::Object({{"hostPort", port.host_port},
+                             {"containerPort", port.pod_port},
+                             {"protocol", port.protocol == IPPROTO_UDP ? "udp" : "tcp"}});
     if (port.host) mapping.Set("hostIP", ToText(*port.host));
     mappings.Append(std::move(mapping));
   }
@@ -49,23 +52,31 @@ json::Value PortMappings(const std::vector<PortRule>& ports) {
 }
 
 // What the network's arguments and the pod's ports say to the plugins' capabilities.
-Result<json::Value> CapabilityArguments(const NetworkChoice* choice, const std::vector<PortRule>& ports) {
+Result<json::Value> CapabilityArguments(const NetworkChoice* choice,
+                                        const std::vector<PortRule>& ports) {
   json::Value capabilities = json::Value::Object();
   if (!ports.empty()) capabilities.Set("portMappings", PortMappings(ports));
   if (choice == nullptr) return capabilities;
   if (const std::string* text = choice->Argument("MAC")) {
     auto mac = ParseMac(*text);
-    if (!mac) return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument MAC: ", Quote(*text), " is not a hardware address");
+    if (!mac)
+      return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument MAC: ", Quote(*text),
+                 " is not a hardware address");
     capabilities.Set("mac", ToText(*mac));
   }
-  if (const std::string* ip = choice->Argument("IP")) capabilities.Set("ips", json::Value::Array(std::vector<std::string>{*ip}));
+  if (const std::string* ip = choice->Argument("IP"))
+    capabilities.Set("ips", json::Value::Array(std::vector<std::string>{*ip}));
   json::Value bandwidth = json::Value::Object();
-  for (auto [argument, key] : {std::pair("INGRESS_RATE", "ingressRate"), {"INGRESS_BURST", "ingressBurst"},
-                               {"EGRESS_RATE", "egressRate"}, {"EGRESS_BURST", "egressBurst"}}) {
+  for (auto [argument, key] : {std::pair("INGRESS_RATE", "ingressRate"),
+                               {"INGRESS_BURST", "ingressBurst"},
+                               {"EGRESS_RATE", "egressRate"},
+                               {"EGRESS_BURST", "egressBurst"}}) {
     const std::string* text = choice->Argument(argument);
     if (text == nullptr) continue;
     auto number = ParseUint(*text);
-    if (!number) return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", argument, ": ", Quote(*text), " is not a number");
+    if (!number)
+      return Err(Code::kInvalid, "network ", Quote(choice->name), ": argument ", argument, ": ",
+                 Quote(*text), " is not a number");
     bandwidth.Set(key, json::Value(*number));
   }
   if (!bandwidth.members().empty()) capabilities.Set("bandwidth", std::move(bandwidth));
@@ -75,7 +86,11 @@ Result<json::Value> CapabilityArguments(const NetworkChoice* choice, const std::
 class SetUp {
  public:
   SetUp(const PlannedNetworks& plan, int netns, const std::string& netns_path)
-      : plan_(plan), request_(plan.request), netns_(netns), netns_path_(netns_path), check_(HoldersOf(plan.request.paths, plan.request.pod_path)) {
+      : plan_(plan),
+        request_(plan.request),
+        netns_(netns),
+        netns_path_(netns_path),
+        check_(HoldersOf(plan.request.paths, plan.request.pod_path)) {
     applied_.uuid = request_.uuid;
     applied_.backend = plan.backend;
   }
@@ -86,7 +101,8 @@ class SetUp {
     TRY(WriteFileAt(AT_FDCWD, StrCat(request_.pod_path, "/", kNetnsFile), netns_path_, 0, true));
     Status done = Everything();
     if (!done) {
-      TakeDownRequest undo{request_.uuid, request_.pod_path, netns_path_, plan_.sources, request_.paths, request_.debug};
+      TakeDownRequest undo{request_.uuid, request_.pod_path, netns_path_,
+                           plan_.sources, request_.paths,    request_.debug};
       (void)TakeDown(undo);
       return std::move(done).error();
     }
@@ -97,7 +113,8 @@ class SetUp {
   Status Everything() {
     TRY(AddHolder(request_.paths, request_.uuid, request_.pod_path));
     for (const NetworkConfig& config : plan_.networks) {
-      TRY(WriteFileAt(AT_FDCWD, StrCat(request_.pod_path, "/", kPodNetDir, "/", config.file), config.text, 0640, true));
+      TRY(WriteFileAt(AT_FDCWD, StrCat(request_.pod_path, "/", kPodNetDir, "/", config.file),
+                      config.text, 0640, true));
     }
     TRY(LeaseAll());
     TRY(Record());
@@ -108,8 +125,12 @@ class SetUp {
     return WriteInfo();
   }
 
-  bool IsPortTarget(size_t index) const { return !plan_.ports.empty() && index == plan_.port_target; }
-  const NetworkChoice* Choice(const NetworkConfig& config) const { return plan_.list.Find(config.name); }
+  bool IsPortTarget(size_t index) const {
+    return !plan_.ports.empty() && index == plan_.port_target;
+  }
+  const NetworkChoice* Choice(const NetworkConfig& config) const {
+    return plan_.list.Find(config.name);
+  }
 
   Status LeaseAll() {
     bool have_default = false;
@@ -125,13 +146,15 @@ class SetUp {
       network.rules.network = config.name;
       if (choice != nullptr) network.arguments = choice->ArgumentText();
       if (config.engine) {
-        network.lease_dir = config.engine->lease_dir.empty() ? request_.paths.leases : config.engine->lease_dir;
-        EngineAttachment attachment = TRY(LeaseAddresses(config, request_.uuid, static_cast<int>(i), choice,
-                                                         request_.paths.leases, check_));
+        network.lease_dir =
+            config.engine->lease_dir.empty() ? request_.paths.leases : config.engine->lease_dir;
+        EngineAttachment attachment = TRY(LeaseAddresses(config, request_.uuid, static_cast<int>(i),
+                                                         choice, request_.paths.leases, check_));
         attachment.publishes = IsPortTarget(i);
-        bool has_default = config.engine->is_default_gateway ||
-                           std::any_of(config.engine->routes.begin(), config.engine->routes.end(),
-                                       [](const Route& route) { return route.destination.length == 0; });
+        bool has_default =
+            config.engine->is_default_gateway ||
+            std::any_of(config.engine->routes.begin(), config.engine->routes.end(),
+                        [](const Route& route) { return route.destination.length == 0; });
         attachment.first = has_default && !have_default;
         have_default |= has_default;
         network.rules = RulesOf(attachment);
@@ -139,10 +162,11 @@ class SetUp {
         applied_.has_rules = true;
         attachments_.push_back(std::move(attachment));
       } else {
-        for (const PluginConfig& plugin : config.plugins) network.programs.push_back(plugin.program);
+        for (const PluginConfig& plugin : config.plugins)
+          network.programs.push_back(plugin.program);
         bool ports_by_plugin = IsPortTarget(i) && plan_.plugin_ports;
-        network.capabilities =
-            json::Write(TRY(CapabilityArguments(choice, ports_by_plugin ? plan_.ports : std::vector<PortRule>())));
+        network.capabilities = json::Write(TRY(
+            CapabilityArguments(choice, ports_by_plugin ? plan_.ports : std::vector<PortRule>())));
       }
       applied_.networks.push_back(std::move(network));
     }
@@ -150,7 +174,8 @@ class SetUp {
   }
 
   Status Record() {
-    return WriteFileAtomicAt(AT_FDCWD, StrCat(request_.pod_path, "/", kAppliedFile), WriteApplied(applied_), 0640);
+    return WriteFileAtomicAt(AT_FDCWD, StrCat(request_.pod_path, "/", kAppliedFile),
+                             WriteApplied(applied_), 0640);
   }
 
   Status Interfaces() {
@@ -158,7 +183,8 @@ class SetUp {
     NetlinkSocket host = TRY(NetlinkSocket::Open(NETLINK_ROUTE));
     NetlinkSocket pod = TRY(OpenIn(netns_));
     for (const EngineAttachment& attachment : attachments_) {
-      TRY_CTX(MakeInterfaces(attachment, host, pod, netns_), "network ", Quote(attachment.config->name));
+      TRY_CTX(MakeInterfaces(attachment, host, pod, netns_), "network ",
+              Quote(attachment.config->name));
     }
     return EnableForwarding(attachments_);
   }
@@ -192,18 +218,21 @@ class SetUp {
       rules.subnets.push_back(address.address.Masked());
     }
     if (rules.addresses.empty()) {
-      return Err(Code::kInvalid, "ports cannot be published: network ", Quote(network.name), " gave the pod no address");
+      return Err(Code::kInvalid, "ports cannot be published: network ", Quote(network.name),
+                 " gave the pod no address");
     }
     rules.closed = false;
-    rules.hide_clients = std::none_of(results_[index].routes.begin(), results_[index].routes.end(),
-                                      [](const Route& route) { return route.destination.length == 0; });
+    rules.hide_clients =
+        std::none_of(results_[index].routes.begin(), results_[index].routes.end(),
+                     [](const Route& route) { return route.destination.length == 0; });
     applied_.ports = TRY(RulesFor(plan_.ports, rules.addresses));
     NetlinkSocket host = TRY(NetlinkSocket::Open(NETLINK_ROUTE));
     auto out = RouteInterface(host, rules.addresses[0]);
     if (out) {
       rules.link = out->name;
       NetlinkBatch batch;
-      SetLink(batch, out->index, out->name, {.up = false, .no_link_local = false, .route_localnet = true});
+      SetLink(batch, out->index, out->name,
+              {.up = false, .no_link_local = false, .route_localnet = true});
       TRY(host.Run(batch));
     }
     applied_.has_rules = true;
@@ -217,7 +246,7 @@ class SetUp {
     // Pruning works alone; and so do those who look for others' ports before they add their own.
     bool alone = !rules.ports.empty();
     Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(request_.paths.run, "/lock"),
-                                         alone ? Lock::Kind::kExclusive : Lock::Kind::kShared));
+                               alone ? Lock::Kind::kExclusive : Lock::Kind::kShared));
     if (alone) TRY(CheckPorts(rules));
     if (plan_.backend == Backend::kIptables) return AddIptablesRules(rules);
     NetlinkSocket socket = TRY(NetlinkSocket::Open(NETLINK_NETFILTER));
@@ -247,10 +276,13 @@ class SetUp {
     std::vector<Prefix> addresses;
     for (const EngineAttachment& attachment : attachments_) {
       if (static_cast<size_t>(attachment.number) != index) continue;
-      for (const Lease& lease : attachment.leases) addresses.push_back({lease.address, lease.subnet.length});
+      for (const Lease& lease : attachment.leases)
+        addresses.push_back({lease.address, lease.subnet.length});
     }
     if (!plan_.networks[index].engine) {
-      for (const CniAddress& address : results_[index].AddressesOf(applied_.networks[index].interface)) addresses.push_back(address.address);
+      for (const CniAddress& address :
+           results_[index].AddressesOf(applied_.networks[index].interface))
+        addresses.push_back(address.address);
     }
     return addresses;
   }
@@ -270,7 +302,8 @@ class SetUp {
   }
 
   Status Names() {
-    bool named = std::any_of(applied_.networks.begin(), applied_.networks.end(), [](const AppliedNetwork& n) { return n.has_members; });
+    bool named = std::any_of(applied_.networks.begin(), applied_.networks.end(),
+                             [](const AppliedNetwork& n) { return n.has_members; });
     if (!named) return {};
     std::string hosts = StrCat(request_.pod_path, "/", kPodHostsFile);
     TRY(WriteFileAt(AT_FDCWD, hosts, HostsBeginning(request_.hosts_lines), 0644, true));
@@ -295,13 +328,14 @@ class SetUp {
     for (size_t i = 0; i < plan_.networks.size(); ++i) {
       const NetworkConfig& config = plan_.networks[i];
       const AppliedNetwork& network = applied_.networks[i];
-      PodInterface interface{config.name, network.interface, PodAddresses(i), Gateways(i)};
+      PodInterface interface { config.name, network.interface, PodAddresses(i), Gateways(i) };
       const DnsConfig& dns = config.engine ? config.engine->dns : results_[i].dns;
       if (result_.dns.network.empty() && !dns.empty()) result_.dns = Dns(config.name, dns);
       NetInfo info;
       info.net_name = config.name;
       info.net_conf = StrCat(kPodNetDir, "/", config.file);
-      info.plugin_path = config.engine ? StrCat("built-in/", config.plugins[0].type) : config.plugins[0].program;
+      info.plugin_path =
+          config.engine ? StrCat("built-in/", config.plugins[0].type) : config.plugins[0].program;
       info.if_name = network.interface;
       info.args = network.arguments;
       if (!interface.addresses.empty()) {
@@ -309,10 +343,12 @@ class SetUp {
         info.mask = MaskText(interface.addresses[0]);
       }
       infos.push_back(std::move(info));
-      if (i == plan_.port_target && !interface.gateways.empty()) result_.host_address = ToText(interface.gateways[0]);
+      if (i == plan_.port_target && !interface.gateways.empty())
+        result_.host_address = ToText(interface.gateways[0]);
       result_.interfaces.push_back(std::move(interface));
     }
-    return WriteFileAtomicAt(AT_FDCWD, StrCat(request_.pod_path, "/net-info.json"), WriteNetInfo(infos), 0640);
+    return WriteFileAtomicAt(AT_FDCWD, StrCat(request_.pod_path, "/net-info.json"),
+                             WriteNetInfo(infos), 0640);
   }
 
   const PlannedNetworks& plan_;
@@ -328,10 +364,12 @@ class SetUp {
 
 }  // namespace
 
-Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns, const std::string& netns_path) {
+Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns,
+                                 const std::string& netns_path) {
   if (plan.HostNetwork()) return PodNetwork();
   if (!plan.NeedsSetUp()) {
-    TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(plan.planned().request.pod_path, "/net-info.json"), WriteNetInfo({}), 0640));
+    TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(plan.planned().request.pod_path, "/net-info.json"),
+                          WriteNetInfo({}), 0640));
     return PodNetwork();
   }
   return SetUp(plan.planned(), netns, netns_path).Run();

@@ -62,7 +62,8 @@ class Taker {
     if (!applied.has_rules) return;
     std::vector<std::string> networks;
     for (const AppliedNetwork& network : applied.networks) networks.push_back(network.name);
-    if (applied.backend == Backend::kIptables) return Try(RemoveIptablesRules(request_.uuid, networks));
+    if (applied.backend == Backend::kIptables)
+      return Try(RemoveIptablesRules(request_.uuid, networks));
     Try(RemovePodRules(applied.Rules()));
   }
 
@@ -88,7 +89,8 @@ class Taker {
       if (directory.error().code() != Code::kNotFound) Try(std::move(directory).error());
       return;
     }
-    for (const Address& address : network.rules.addresses) Try(directory->ReleaseAddress(address, request_.uuid));
+    for (const Address& address : network.rules.addresses)
+      Try(directory->ReleaseAddress(address, request_.uuid));
   }
 
   void RunPlugins(const AppliedNetwork& network) {
@@ -122,8 +124,8 @@ class Taker {
     if (directory) Try(directory->Release(request_.uuid));
   }
 
-  // The process was ended before it had recorded anything, or the record is damaged: there may be leases of the
-  // networks whose configurations were copied, and rules that carry the pod's UUID.
+  // The process was ended before it had recorded anything, or the record is damaged: there may be
+  // leases of the networks whose configurations were copied, and rules that carry the pod's UUID.
   void Unrecorded() {
     auto files = ListDirAt(AT_FDCWD, StrCat(request_.pod_path, "/", kPodNetDir));
     std::vector<std::string> names;
@@ -154,7 +156,8 @@ Status TearDownNetworks(const TearDownRequest& request) {
   TakeDownRequest take_down;
   take_down.uuid = request.uuid;
   take_down.pod_path = request.pod_path;
-  if (request.netns >= 0) take_down.netns_path = StrCat("/proc/", ::getpid(), "/fd/", request.netns);
+  if (request.netns >= 0)
+    take_down.netns_path = StrCat("/proc/", ::getpid(), "/fd/", request.netns);
   take_down.sources = SourcesFor(request.local_config, request.pod_path, request.paths);
   take_down.paths = request.paths;
   take_down.debug = request.debug;

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// For tests: a host of its own in fresh network and mount namespaces, with state in a temporary directory, an outer
-// neighbour on a cable, and pods that are nothing but a namespace. The machine's own interfaces and rules are not seen.
+// For tests: a host of its own in fresh network and mount namespaces, with state in a temporary
+// directory, an outer neighbour on a cable, and pods that are nothing but a namespace. The
+// machine's own interfaces and rules are not seen.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -76,7 +77,9 @@ class Namespace {
     pid_ = -1;
     netns_.Close();
   }
-  Shell Sh(const std::string& command) const { return test::Sh(StrCat("nsenter -t ", pid_, " -n sh -c '", command, "'")); }
+  Shell Sh(const std::string& command) const {
+    return test::Sh(StrCat("nsenter -t ", pid_, " -n sh -c '", command, "'"));
+  }
   int fd() const { return netns_.get(); }
   pid_t pid() const { return pid_; }
 
@@ -108,9 +111,12 @@ class TestHost {
   void AddOutside() {
     outside = std::make_unique<Namespace>();
     Sh(StrCat("ip link add up0 type veth peer name eth0 netns ", outside->pid(),
-               " && echo 0 >/proc/sys/net/ipv6/conf/up0/accept_dad && ip addr add 192.0.2.1/24 dev up0 && ip addr add 192.0.2.9/24 dev up0"
-               " && ip addr add 2001:db8:ffff::1/64 dev up0 nodad && ip link set up0 up"));
-    outside->Sh("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad && ip addr add 192.0.2.2/24 dev eth0 && ip addr add 2001:db8:ffff::2/64 dev eth0 nodad && ip link set eth0 up");
+              " && echo 0 >/proc/sys/net/ipv6/conf/up0/accept_dad && ip addr add 192.0.2.1/24 dev "
+              "up0 && ip addr add 192.0.2.9/24 dev up0"
+              " && ip addr add 2001:db8:ffff::1/64 dev up0 nodad && ip link set up0 up"));
+    outside->Sh(
+        "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad && ip addr add 192.0.2.2/24 dev eth0 && "
+        "ip addr add 2001:db8:ffff::2/64 dev eth0 nodad && ip link set eth0 up");
   }
 
   const std::string& root() const { return root_; }
@@ -167,14 +173,18 @@ class TestPod {
     down.paths = request.paths;
     return TearDownNetworks(down);
   }
-  std::string Ip(size_t index = 0) const { return ToText(network.interfaces.at(index).addresses.at(0).address); }
+  std::string Ip(size_t index = 0) const {
+    return ToText(network.interfaces.at(index).addresses.at(0).address);
+  }
   std::string File(const std::string& name) const {
     return ReadFile(StrCat(request.pod_path, "/", name)).value_or("(missing)");
   }
   // Serves "answer" to every connection on a TCP port.
   void Serve(int port, const std::string& answer, bool v6 = false) {
-    ns.Sh(StrCat("socat TCP", v6 ? "6" : "4", "-LISTEN:", port, ",fork,reuseaddr SYSTEM:\"echo ", answer, "\" >/dev/null 2>&1 &"));
-    for (int i = 0; i < 200 && ns.Sh(StrCat("ss -Hltn sport = :", port)).out.empty(); ++i) ::usleep(10000);
+    ns.Sh(StrCat("socat TCP", v6 ? "6" : "4", "-LISTEN:", port, ",fork,reuseaddr SYSTEM:\"echo ",
+                 answer, "\" >/dev/null 2>&1 &"));
+    for (int i = 0; i < 200 && ns.Sh(StrCat("ss -Hltn sport = :", port)).out.empty(); ++i)
+      ::usleep(10000);
   }
 
   NetworkRequest request;
@@ -187,7 +197,8 @@ class TestPod {
   bool started_ = false;
 };
 
-// Runs the body as root of new network and mount namespaces, in a child. Skips where that is not permitted.
+// Runs the body as root of new network and mount namespaces, in a child. Skips where that is not
+// permitted.
 inline void InNewHost(const std::function<void(TestHost&)>& body) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   ::fflush(nullptr);
@@ -208,7 +219,8 @@ inline void InNewHost(const std::function<void(TestHost&)>& body) {
   }
   int status = 0;
   ::waitpid(pid, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "network namespaces are not permitted";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+    GTEST_SKIP() << "network namespaces are not permitted";
   EXPECT_EQ(status, 0) << "the test's host reported failures above";
 }
 

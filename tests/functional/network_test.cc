@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Networks as users meet them: the default one, published ports, named networks, what is refused, what is left.
+// Networks as users meet them: the default one, published ports, named networks, what is refused,
+// what is left.
 
 #include <sys/mount.h>
 
@@ -12,7 +13,8 @@
 namespace rkt::test {
 namespace {
 
-// The host of these tests is the test program's own network namespace; its leases and state are in memory.
+// The host of these tests is the test program's own network namespace; its leases and state are in
+// memory.
 class Network : public PodTest {
  protected:
   void SetUp() override {
@@ -33,9 +35,13 @@ class Network : public PodTest {
   }
   std::string config() const { return dir() + "/config"; }
   Args WithConfig(const Args& args) const { return Args{"--local-config=" + config()} + args; }
-  static std::string Shell(const std::string& command) { return RunProgram({"/bin/sh", "-c", command}).out; }
+  static std::string Shell(const std::string& command) {
+    return RunProgram({"/bin/sh", "-c", command}).out;
+  }
   // Files of leases; the names are addresses.
-  static std::string Leases() { return Shell("cd /var/lib/cni/networks 2>/dev/null && find . -name '[0-9]*.*' | sort"); }
+  static std::string Leases() {
+    return Shell("cd /var/lib/cni/networks 2>/dev/null && find . -name '[0-9]*.*' | sort");
+  }
   // Until a server answers.
   static std::string Get(const std::string& url) {
     for (int i = 0; i < 50; i++) {
@@ -46,12 +52,15 @@ class Network : public PodTest {
     return "(no answer)";
   }
   static Args Web(const std::string& text) {
-    return {"--exec=/bin/sh", "--", "-c", "mkdir /tmp/www; echo " + text + " >/tmp/www/index.html; exec /bin/busybox httpd -f -p 80 -h /tmp/www"};
+    return {"--exec=/bin/sh", "--", "-c",
+            "mkdir /tmp/www; echo " + text +
+                " >/tmp/www/index.html; exec /bin/busybox httpd -f -p 80 -h /tmp/www"};
   }
   // An image with a port "web".
   std::string WebImage() {
     ImageSpec spec;
-    spec.app = R"("ports": [{"name": "web", "protocol": "tcp", "port": 80, "count": 1, "socketActivated": false}])";
+    spec.app =
+        R"("ports": [{"name": "web", "protocol": "tcp", "port": 80, "count": 1, "socketActivated": false}])";
     return WriteImage("web.aci", spec);
   }
 
@@ -59,7 +68,8 @@ class Network : public PodTest {
 };
 
 TEST_F(Network, DefaultIsOnePodWithAnAddressAndARouteOut) {
-  Output output = RunOk({"--net", JudgeAci(), "--exec=/bin/sh", "--", "-c", "busybox ip -4 addr show eth0; busybox ip route"});
+  Output output = RunOk({"--net", JudgeAci(), "--exec=/bin/sh", "--", "-c",
+                         "busybox ip -4 addr show eth0; busybox ip route"});
   std::string text = AppText(output.out);
   EXPECT_TRUE(Contains(text, "inet 172.16.28.2/24")) << text;
   EXPECT_TRUE(Contains(text, "default via 172.16.28.1 dev eth0")) << text;
@@ -76,7 +86,8 @@ TEST_F(Network, DefaultIsOnePodWithAnAddressAndARouteOut) {
 }
 
 TEST_F(Network, ArgumentsAndOrderFollowTheConfiguration) {
-  Output output = RunOk({"--net=default:IP=172.16.28.200,default-restricted", JudgeAci(), "--exec=/bin/busybox", "--", "ip", "-4", "-o", "addr"});
+  Output output = RunOk({"--net=default:IP=172.16.28.200,default-restricted", JudgeAci(),
+                         "--exec=/bin/busybox", "--", "ip", "-4", "-o", "addr"});
   std::string text = AppText(output.out);
   EXPECT_TRUE(Contains(text, "eth0    inet 172.31.0.2/16")) << text;
   EXPECT_TRUE(Contains(text, "eth1    inet 172.16.28.200/24")) << text;
@@ -86,26 +97,33 @@ TEST_F(Network, PublishedPortIsReachedFromTheHostAndRefusedToASecondPod) {
   std::string image = WebImage();
   RunningPod pod = Start(Args{"--net=default", "--port=web:8080", image} + Web("published"));
   EXPECT_EQ(Get("http://127.0.0.1:8080/"), "published\n");
-  Output second = Run({"--net=default", "--port=web:8080", image, "--exec=/judge", "--", "exit", "0"});
+  Output second =
+      Run({"--net=default", "--port=web:8080", image, "--exec=/judge", "--", "exit", "0"});
   EXPECT_EQ(second.code, 254);
   EXPECT_TRUE(Contains(second.err, "8080/tcp")) << second.err;
   EXPECT_TRUE(Contains(second.err, pod.uuid)) << second.err;
   RktOk({"stop", pod.uuid});
   pod.rkt->Wait();
-  EXPECT_NE(RunProgram({"/usr/bin/curl", "-s", "--max-time", "1", "http://127.0.0.1:8080/"}).code, 0);
+  EXPECT_NE(RunProgram({"/usr/bin/curl", "-s", "--max-time", "1", "http://127.0.0.1:8080/"}).code,
+            0);
   EXPECT_EQ(Leases(), "");
 }
 
 TEST_F(Network, PodsOfANamedNetworkFindEachOtherByName) {
-  AddNetwork("10-shop.conf", R"({"name": "shop", "type": "bridge", "bridge": "shop0", "isDefaultGateway": true,
+  AddNetwork("10-shop.conf",
+             R"({"name": "shop", "type": "bridge", "bridge": "shop0", "isDefaultGateway": true,
       "ipam": {"type": "host-local", "subnet": "10.44.0.0/24"}})");
   insecure_ = "image";
   std::string image = WebImage();
   std::string uuid_file = dir() + "/uuid";
-  Background server = StartRkt(WithConfig(Args{"run", "--net=shop", "--hostname=front", "--uuid-file-save=" + uuid_file, image, "--name=web"} +
-                                          Web("by name")));
-  Output client = Rkt(WithConfig({"run", "--net=shop", image, "--exec=/bin/sh", "--", "-c",
-                                  "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://web.front/ && exit 0; sleep 0.3; done; cat /etc/hosts; exit 1"}));
+  Background server =
+      StartRkt(WithConfig(Args{"run", "--net=shop", "--hostname=front",
+                               "--uuid-file-save=" + uuid_file, image, "--name=web"} +
+                          Web("by name")));
+  Output client =
+      Rkt(WithConfig({"run", "--net=shop", image, "--exec=/bin/sh", "--", "-c",
+                      "for i in 1 2 3 4 5 6 7 8 9; do busybox wget -q -O - http://web.front/ && "
+                      "exit 0; sleep 0.3; done; cat /etc/hosts; exit 1"}));
   EXPECT_EQ(client.code, 0) << client.All();
   EXPECT_EQ(AppText(client.out), "by name\n");
   RktOk({"stop", Trim(ReadFile(uuid_file))});
@@ -128,7 +146,9 @@ TEST_F(Network, KilledRktLeavesNothingThatGcDoesNotTakeBack) {
 }
 
 TEST_F(Network, MistakesAreNamedAndNothingIsStarted) {
-  AddNetwork("10-bad.conf", R"({"name": "bad", "type": "ptp", "ipam": {"type": "host-local", "subnet": "10.1.0.0"}})");
+  AddNetwork(
+      "10-bad.conf",
+      R"({"name": "bad", "type": "ptp", "ipam": {"type": "host-local", "subnet": "10.1.0.0"}})");
   Output bad = Rkt(WithConfig({"run", "--net=bad", JudgeAci(), "--", "exit", "0"}));
   EXPECT_EQ(bad.code, 254);
   EXPECT_TRUE(Contains(bad.err, "10-bad.conf: field \"ipam.subnet\"")) << bad.err;

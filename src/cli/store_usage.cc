@@ -76,11 +76,17 @@ Result<store::StoreUsage> FindStoreUsage(const store::Store& store) {
         }
         store::PodUse use{pod.uuid(), pod.state() == pod::State::kRunning};
         for (const std::string& tree : *trees) Add(usage.trees[tree], use);
-        if (pod.stage() == Stage::kExitedGarbage) return {};
+        // What died while it was prepared will never run.
+        if (pod.stage() == Stage::kExitedGarbage || pod.state() == pod::State::kAbortedPrepare) {
+          return {};
+        }
         auto images = ImagesOf(store, pod, *trees);
         if (!images) {
-          // One that went meanwhile needs nothing.
-          if (images.error().code() == Code::kNotFound) return {};
+          // One that went meanwhile needs nothing; one that is being prepared may be half written.
+          if (images.error().code() == Code::kNotFound ||
+              pod.state() == pod::State::kPreparing) {
+            return {};
+          }
           return std::move(images).error().Wrap(
               StrCat("failed to get list of images of pods: pod ", pod.uuid()));
         }

@@ -10,7 +10,7 @@
 //   DIR/cas/
 //     blob/sha512/<hh>/<key>            0600  the uncompressed tar
 //     imageManifest/sha512/<hh>/<key>   0660  the manifest's bytes as they stand in the image
-//     imagelocks/<key>                  0660  flock; never removed
+//     imagelocks/<key>                  0660  flock; removed by fsck only
 //     index                             0660  one row an image (docs/formats/store-index.md)
 //     index.lock                        0660  flock, exclusive while the index is replaced
 //     tmp/<random>/                           what imports are writing; collectable when nobody holds its lock

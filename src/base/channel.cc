@@ -51,7 +51,8 @@ Result<std::pair<Channel, Fd>> Channel::Create() {
 
 Status Channel::Send(const json::Value& head, std::string_view body, int fd) {
   std::string text = json::Write(head);
-  if (text.size() > kMaxHead || body.size() > kMaxBody) return Err(Code::kInvalid, "a message is too long");
+  if (text.size() > kMaxHead || body.size() > kMaxBody)
+    return Err(Code::kInvalid, "a message is too long");
   Prefix prefix{static_cast<uint32_t>(text.size()), static_cast<uint32_t>(body.size())};
   struct iovec piece = {&prefix, sizeof prefix};
   struct msghdr message = {};
@@ -73,7 +74,8 @@ Status Channel::Send(const json::Value& head, std::string_view body, int fd) {
   } while (n < 0 && errno == EINTR);
   if (n < 0) return SysErr("send to the helper program");
   // The descriptor went with the first byte.
-  TRY(SendAll(socket_.get(), std::string_view(reinterpret_cast<char*>(&prefix), sizeof prefix).substr(static_cast<size_t>(n))));
+  TRY(SendAll(socket_.get(), std::string_view(reinterpret_cast<char*>(&prefix), sizeof prefix)
+                                 .substr(static_cast<size_t>(n))));
   TRY(SendAll(socket_.get(), text));
   return SendAll(socket_.get(), body);
 }
@@ -101,13 +103,16 @@ Result<std::optional<Channel::Message>> Channel::Receive() {
     std::memcpy(&fd, CMSG_DATA(part), sizeof fd);
     message.fd = Fd(fd);
   }
-  TRY(ReceiveAll(socket_.get(), reinterpret_cast<char*>(&prefix) + n, sizeof prefix - static_cast<size_t>(n)));
-  if (prefix.head > kMaxHead || prefix.body > kMaxBody) return Err(Code::kCorrupt, "a message is too long");
+  TRY(ReceiveAll(socket_.get(), reinterpret_cast<char*>(&prefix) + n,
+                 sizeof prefix - static_cast<size_t>(n)));
+  if (prefix.head > kMaxHead || prefix.body > kMaxBody)
+    return Err(Code::kCorrupt, "a message is too long");
   std::string text(prefix.head, '\0');
   TRY(ReceiveAll(socket_.get(), text.data(), text.size()));
   message.body.resize(prefix.body);
   TRY(ReceiveAll(socket_.get(), message.body.data(), message.body.size()));
-  message.head = TRY_CTX(json::Parse(text, {.max_size = kMaxHead}), "a message of the helper program");
+  message.head =
+      TRY_CTX(json::Parse(text, {.max_size = kMaxHead}), "a message of the helper program");
   return std::optional<Message>(std::move(message));
 }
 
@@ -131,14 +136,16 @@ Error ErrorFromJson(const json::Value& value) {
       const json::Value* code = entry.Find("code");
       const json::Value* err = entry.Find("errno");
       const json::Value* message = entry.Find("message");
-      if (code == nullptr || err == nullptr || message == nullptr || !message->is_string()) continue;
+      if (code == nullptr || err == nullptr || message == nullptr || !message->is_string())
+        continue;
       if (error) {
         error = std::move(*error).Wrap(message->text());
         continue;
       }
       int64_t number = code->AsInt().value_or(0);
       if (number < 0 || number > static_cast<int64_t>(Code::kNetwork)) number = 0;
-      error = Error(static_cast<Code>(number), static_cast<int>(err->AsInt().value_or(0)), message->text());
+      error = Error(static_cast<Code>(number), static_cast<int>(err->AsInt().value_or(0)),
+                    message->text());
     }
   }
   if (!error) return Err(Code::kInternal, "the helper program reports nonsense");

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Channel: a socket between a program of ours and the helper that it started. A message is a JSON object, bytes behind it
-// and perhaps a descriptor beside it. Neither side trusts the lengths that the other claims.
+// Channel: a socket between a program of ours and the helper that it started. A message is a JSON
+// object, bytes behind it and perhaps a descriptor beside it. Neither side trusts the lengths that
+// the other claims.
 
 #include <optional>
 #include <string>
@@ -33,16 +34,19 @@ class Channel {
   static Result<std::pair<Channel, Fd>> Create();
 
   int fd() const { return socket_.get(); }
-  // Gives a duplicate of `fd` along unless it is -1. A peer that is gone is EPIPE, without a signal.
+  // Gives a duplicate of `fd` along unless it is -1. A peer that is gone is EPIPE, without a
+  // signal.
   Status Send(const json::Value& head, std::string_view body = {}, int fd = -1);
-  // Waits. Nothing where the peer closed its end between two messages; kCorrupt in the middle of one.
+  // Waits. Nothing where the peer closed its end between two messages; kCorrupt in the middle of
+  // one.
   Result<std::optional<Message>> Receive();
 
  private:
   Fd socket_;
 };
 
-// An error with its causes as a JSON array, the outermost first, and back. What is no such array is a kInternal error.
+// An error with its causes as a JSON array, the outermost first, and back. What is no such array is
+// a kInternal error.
 json::Value ErrorToJson(const Error& error);
 Error ErrorFromJson(const json::Value& value);
 

@@ -48,11 +48,10 @@ TEST(Channel, EndBetweenMessagesIsNoError) {
 }
 
 TEST(Channel, NonsenseIsAnError) {
-  const std::string cases[] = {
-      std::string("\x05\0\0\0\0\0\0\0{\"a\"", 12),                  // ends in its middle
-      std::string("\xff\xff\xff\xff\0\0\0\0{}", 10),                // too long
-      std::string("\x02\0\0\0\xff\xff\xff\xff{}", 10), std::string("\x02\0\0\0\0\0\0\0{x", 10),
-      std::string("\x02\0", 2)};
+  const std::string cases[] = {std::string("\x05\0\0\0\0\0\0\0{\"a\"", 12),    // ends in its middle
+                               std::string("\xff\xff\xff\xff\0\0\0\0{}", 10),  // too long
+                               std::string("\x02\0\0\0\xff\xff\xff\xff{}", 10),
+                               std::string("\x02\0\0\0\0\0\0\0{x", 10), std::string("\x02\0", 2)};
   for (const std::string& bytes : cases) {
     auto [channel, end] = Channel::Create().value();
     ASSERT_TRUE(WriteAll(end.get(), bytes));

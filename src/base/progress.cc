@@ -49,8 +49,8 @@ std::string TransferSize(uint64_t bytes) {
   return text;
 }
 
-std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, int columns, double seconds,
-                         uint64_t since_start) {
+std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, int columns,
+                         double seconds, uint64_t since_start) {
   std::string head = StrCat("Downloading ", what, ": ");
   std::string amount = total == 0 ? StrCat(TransferSize(done), " of an unknown total size")
                                   : StrCat(TransferSize(done), "/", TransferSize(total));
@@ -58,7 +58,8 @@ std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, i
   if (seconds >= kInterval && since_start > 0) {
     double rate = static_cast<double>(since_start) / seconds;
     amount += StrCat("  ", TransferSize(static_cast<uint64_t>(rate)), "/s");
-    if (total > done && rate > 0) amount += StrCat(", ", TimeLeft(static_cast<double>(total - done) / rate), " left");
+    if (total > done && rate > 0)
+      amount += StrCat(", ", TimeLeft(static_cast<double>(total - done) / rate), " left");
   }
   size_t used = head.size() + amount.size() + 3;
   size_t width = static_cast<size_t>(columns);
@@ -73,7 +74,8 @@ std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, i
   return StrCat(head, "[", std::string(filled, '='), std::string(bar - filled, ' '), "] ", amount);
 }
 
-Progress::Progress(std::string what) : what_(TerminalSafe(what)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::string what)
+    : what_(TerminalSafe(what)), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (open_) (void)WriteAll(STDERR_FILENO, "\n");
@@ -101,9 +103,11 @@ void Progress::Draw(double now) {
     struct winsize size = {};
     columns = kColumns;
     // A narrower terminal would break the line, and then it could not be drawn anew.
-    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) columns = std::min<int>(kColumns, size.ws_col);
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+      columns = std::min<int>(kColumns, size.ws_col);
   }
-  std::string line = ProgressText(what_, done_, total_, columns, now - start_, done_ - std::min(done_, first_));
+  std::string line =
+      ProgressText(what_, done_, total_, columns, now - start_, done_ - std::min(done_, first_));
   (void)WriteAll(STDERR_FILENO, StrCat(line, terminal_ ? "\r" : "\n"));
   open_ = terminal_;
 }

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The progress of a transfer on standard error: on a terminal one line that is drawn anew, with a bar, the rate and the
-// time that is left; elsewhere a line of its own each time. At most one a second, and a last one at the end.
+// The progress of a transfer on standard error: on a terminal one line that is drawn anew, with a
+// bar, the rate and the time that is left; elsewhere a line of its own each time. At most one a
+// second, and a last one at the end.
 
 #include <cstdint>
 #include <string>
@@ -15,11 +16,12 @@ namespace rkt {
 // Decimal multiples, three significant digits: "0 B", "32.8 KB", "1.15 MB".
 std::string TransferSize(uint64_t bytes);
 
-// "Downloading ACI: [=====   ] 1.15 MB/3.34 MB  420 KB/s, 5s left": fills `columns`. Without a terminal (columns 0):
-// "Downloading ACI:  1.15 MB/3.34 MB". A size of 0 is not known: "... 32.8 KB of an unknown total size".
-// `seconds` is how long it took up to now, for `since_start` bytes (a resumed transfer had some before).
-std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, int columns, double seconds = 0,
-                         uint64_t since_start = 0);
+// "Downloading ACI: [=====   ] 1.15 MB/3.34 MB  420 KB/s, 5s left": fills `columns`. Without a
+// terminal (columns 0): "Downloading ACI:  1.15 MB/3.34 MB". A size of 0 is not known: "... 32.8 KB
+// of an unknown total size". `seconds` is how long it took up to now, for `since_start` bytes (a
+// resumed transfer had some before).
+std::string ProgressText(std::string_view what, uint64_t done, uint64_t total, int columns,
+                         double seconds = 0, uint64_t since_start = 0);
 
 class Progress {
  public:

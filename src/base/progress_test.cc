@@ -42,7 +42,8 @@ TEST(ProgressText, TellsRateAndWhatIsLeft) {
   std::string text = ProgressText("ACI", 3'000'000, 9'000'000, 80, 4, 2'000'000);
   EXPECT_TRUE(text.ends_with("] 3 MB/9 MB  500 KB/s, 13s left")) << text;
   EXPECT_EQ(text.size(), 80u);
-  EXPECT_EQ(ProgressText("ACI", 3'000'000, 9'000'000, 80, 0.5, 2'000'000).find("/s"), std::string::npos);
+  EXPECT_EQ(ProgressText("ACI", 3'000'000, 9'000'000, 80, 0.5, 2'000'000).find("/s"),
+            std::string::npos);
 }
 
 TEST(ProgressText, LeavesOutTheBarWhereThereIsNoRoom) {

@@ -52,9 +52,10 @@ class Server {
         TRY(ReadAuth(message->head));
         continue;
       }
-      Status status = op == "get"        ? Get(message->head)
-                      : op == "download" ? Download(message->head, std::move(message->fd))
-                                         : Status(Err(Code::kInternal, "unknown request ", Quote(op)));
+      Status status = op == "get" ? Get(message->head)
+                      : op == "download"
+                          ? Download(message->head, std::move(message->fd))
+                          : Status(Err(Code::kInternal, "unknown request ", Quote(op)));
       if (!status) TRY(channel_.Send(Single("error", ErrorToJson(status.error()))));
     }
   }
@@ -122,17 +123,21 @@ class Server {
     return channel_.Send(answer, body);
   }
 
-  // Whether what the file holds may be the beginning of what the server has now: the answer to HEAD, or nothing.
-  Result<std::optional<http::Response>> MayResume(const json::Value& head, const struct stat& partial) {
+  // Whether what the file holds may be the beginning of what the server has now: the answer to
+  // HEAD, or nothing.
+  Result<std::optional<http::Response>> MayResume(const json::Value& head,
+                                                  const struct stat& partial) {
     http::Request request = MakeRequest(head);
     request.method = "HEAD";
     http::Response response = TRY(client_.Do(request));
     auto refuse = [&](std::string_view why) -> Result<std::optional<http::Response>> {
-      TRY(channel_.Send(Single("notice", StrCat("cannot resume the download of ", response.url, ", ", why))));
+      TRY(channel_.Send(
+          Single("notice", StrCat("cannot resume the download of ", response.url, ", ", why))));
       return std::optional<http::Response>();
     };
     if (response.status != 200) return refuse(StrCat("bad HTTP status code: ", response.status));
-    if (ToLower(response.Find("Accept-Ranges")) != "bytes") return refuse("the server does not support it");
+    if (ToLower(response.Find("Accept-Ranges")) != "bytes")
+      return refuse("the server does not support it");
     std::string before = Text(head, "partialEtag");
     std::string_view now = response.Find("ETag");
     if (!before.empty() && !now.empty()) {
@@ -152,7 +157,8 @@ class Server {
     if (begin > 0) {
       auto same = TRY(MayResume(head, st));
       // An earlier try may have been killed after its last byte.
-      if (same && ParseUint(same->Find("Content-Length")) == begin) return Answer(*same, 200, begin);
+      if (same && ParseUint(same->Find("Content-Length")) == begin)
+        return Answer(*same, 200, begin);
       if (!same) begin = 0;
     }
     int status = TRY(DownloadFrom(head, file.get(), begin));
@@ -162,7 +168,8 @@ class Server {
   }
 
   static Error BadStatus(const json::Value& head, int status) {
-    return Err(Code::kNetwork, "bad HTTP status code: ", status, " from ", ShownUrl(Text(head, "url")));
+    return Err(Code::kNetwork, "bad HTTP status code: ", status, " from ",
+               ShownUrl(Text(head, "url")));
   }
   static std::string ShownUrl(const std::string& url) {
     auto parsed = http::ParseUrl(url);
@@ -182,7 +189,8 @@ class Server {
   Result<int> DownloadFrom(const json::Value& head, int file, uint64_t begin) {
     http::Request request = MakeRequest(head);
     request.max_body = kMaxDownload;
-    if (std::string etag = Text(head, "etag"); !etag.empty()) request.headers.push_back({"If-None-Match", etag});
+    if (std::string etag = Text(head, "etag"); !etag.empty())
+      request.headers.push_back({"If-None-Match", etag});
     if (begin > 0) request.headers.push_back({"Range", StrCat("bytes=", begin, "-")});
     uint64_t offset = begin, total = 0;
     reported_ = 0;
@@ -194,7 +202,8 @@ class Server {
       } else {
         offset = 0;
       }
-      if (::ftruncate(file, static_cast<off_t>(offset)) != 0) return SysErr("truncate the download");
+      if (::ftruncate(file, static_cast<off_t>(offset)) != 0)
+        return SysErr("truncate the download");
       TRY(channel_.Send(Single("begins", response.Find("ETag"))));
       if (auto length = ParseUint(response.Find("Content-Length"))) total = offset + *length;
       Report(offset, total, /*always=*/true);
@@ -229,13 +238,15 @@ class Server {
         ParseUint(range.substr(6, dash - 6)) == begin) {
       return {};
     }
-    return Err(Code::kNetwork, "the server sends another range than the one asked for: ", Quote(range));
+    return Err(Code::kNetwork,
+               "the server sends another range than the one asked for: ", Quote(range));
   }
 
   static std::string CacheControl(const http::Response& response) {
     std::string all;
     for (const http::Header& header : response.headers) {
-      if (ToLower(header.name) == "cache-control") all += StrCat(all.empty() ? "" : ",", header.value);
+      if (ToLower(header.name) == "cache-control")
+        all += StrCat(all.empty() ? "" : ",", header.value);
     }
     return all;
   }

@@ -17,8 +17,10 @@ constexpr size_t kMaxKeys = 16;  // of one page; nobody reviews more
 constexpr std::string_view kImageTag = "ac-discovery";
 constexpr std::string_view kKeyTag = "ac-discovery-pubkeys";
 
-// The second word of the content of each tag of this name whose first word is a prefix of the image's name.
-std::vector<std::string> TemplatesFor(std::string_view page, std::string_view tag_name, std::string_view name) {
+// The second word of the content of each tag of this name whose first word is a prefix of the
+// image's name.
+std::vector<std::string> TemplatesFor(std::string_view page, std::string_view tag_name,
+                                      std::string_view name) {
   std::vector<std::string> templates;
   for (const MetaTag& tag : ScanMetaTags(page)) {
     if (tag.name != tag_name) continue;
@@ -90,7 +92,8 @@ Status Walk(Transfer& transfer, const std::string& name, const DiscoveryRules& r
         continue;
       }
       if (answer->status != 200) {
-        DebugNotice("image", StrCat("discovery: ", url, ": bad HTTP status code: ", answer->status));
+        DebugNotice("image",
+                    StrCat("discovery: ", url, ": bad HTTP status code: ", answer->status));
         continue;
       }
       if (use(answer->body)) return {};
@@ -117,7 +120,8 @@ std::vector<std::string> FindKeysInPage(std::string_view page, std::string_view 
   return urls;
 }
 
-Result<DiscoveredImage> DiscoverImage(Transfer& transfer, const appc::ImageName& name, const DiscoveryRules& rules) {
+Result<DiscoveredImage> DiscoverImage(Transfer& transfer, const appc::ImageName& name,
+                                      const DiscoveryRules& rules) {
   std::optional<DiscoveredImage> found;
   TRY(Walk(transfer, name.name, rules, [&](const std::string& page) {
     found = FindImageInPage(page, name);
@@ -125,7 +129,9 @@ Result<DiscoveredImage> DiscoverImage(Transfer& transfer, const appc::ImageName&
   }));
   for (const std::string& url : {found->image_url, found->signature_url}) {
     if (IsHttp(url) && !rules.allow_http) {
-      return Err(Code::kPermission, "discovery leads to plain http, which --insecure-options=http allows: ", Quote(url));
+      return Err(
+          Code::kPermission,
+          "discovery leads to plain http, which --insecure-options=http allows: ", Quote(url));
     }
   }
   return *std::move(found);
@@ -142,19 +148,22 @@ Result<std::vector<std::string>> DiscoverKeyUrls(Transfer& transfer, const std::
 }
 
 FetchBytes KeyFetcher(Transfer& transfer) {
-  return [&transfer](const std::string& url, const KeyFetchOptions& options) -> Result<std::string> {
-    TransferRules rules{.allow_http = options.allow_http,
-                        .allow_downgrade = options.allow_http,
-                        .any_peer = options.skip_tls_check};
-    Transfer::Answer answer = TRY(transfer.Get(url, rules, options.max_size));
-    if (answer.status != 200) return Err(Code::kNetwork, "bad HTTP status code: ", answer.status);
-    return std::move(answer.body);
-  };
+  return
+      [&transfer](const std::string& url, const KeyFetchOptions& options) -> Result<std::string> {
+        TransferRules rules{.allow_http = options.allow_http,
+                            .allow_downgrade = options.allow_http,
+                            .any_peer = options.skip_tls_check};
+        Transfer::Answer answer = TRY(transfer.Get(url, rules, options.max_size));
+        if (answer.status != 200)
+          return Err(Code::kNetwork, "bad HTTP status code: ", answer.status);
+        return std::move(answer.body);
+      };
 }
 
 DiscoverKeys KeyDiscoverer(Transfer& transfer) {
   return [&transfer](const std::string& prefix, const KeyFetchOptions& options) {
-    return DiscoverKeyUrls(transfer, prefix, {.allow_http = options.allow_http, .any_peer = options.skip_tls_check});
+    return DiscoverKeyUrls(transfer, prefix,
+                           {.allow_http = options.allow_http, .any_peer = options.skip_tls_check});
   };
 }
 

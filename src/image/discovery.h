@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Discovery: where images of a name and the keys that sign them are, by the meta tags of the page that the name's host
-// serves for it or for a part of it (appc specification, "App Container Image Discovery").
+// Discovery: where images of a name and the keys that sign them are, by the meta tags of the page
+// that the name's host serves for it or for a part of it (appc specification, "App Container Image
+// Discovery").
 
 #include <optional>
 #include <string>
@@ -23,8 +24,8 @@ struct DiscoveredImage {
   std::string signature_url;
 };
 
-// The tags of a page that speak of this image: the first template that leaves no {variable} open. Without a version
-// "latest" is asked for.
+// The tags of a page that speak of this image: the first template that leaves no {variable} open.
+// Without a version "latest" is asked for.
 std::optional<DiscoveredImage> FindImageInPage(std::string_view page, const appc::ImageName& name);
 // Where the page says that keys for this name are.
 std::vector<std::string> FindKeysInPage(std::string_view page, std::string_view name);
@@ -34,9 +35,10 @@ struct DiscoveryRules {
   bool any_peer = false;
 };
 
-// Asks for the pages of the name and of its parents in turn. What went wrong is told with --debug; the error is kNotFound:
-// discovery failed
-Result<DiscoveredImage> DiscoverImage(Transfer& transfer, const appc::ImageName& name, const DiscoveryRules& rules);
+// Asks for the pages of the name and of its parents in turn. What went wrong is told with --debug;
+// the error is kNotFound: discovery failed
+Result<DiscoveredImage> DiscoverImage(Transfer& transfer, const appc::ImageName& name,
+                                      const DiscoveryRules& rules);
 Result<std::vector<std::string>> DiscoverKeyUrls(Transfer& transfer, const std::string& prefix,
                                                  const DiscoveryRules& rules);
 

@@ -38,8 +38,10 @@ std::string Decode(std::string_view text) {
       bool hex = entity.starts_with("#x") || entity.starts_with("#X");
       entity.remove_prefix(hex ? 2 : 1);
       unsigned value = 0;
-      auto [end, error] = std::from_chars(entity.data(), entity.data() + entity.size(), value, hex ? 16 : 10);
-      if (error == std::errc() && end == entity.data() + entity.size() && value > 0 && value < 128) {
+      auto [end, error] =
+          std::from_chars(entity.data(), entity.data() + entity.size(), value, hex ? 16 : 10);
+      if (error == std::errc() && end == entity.data() + entity.size() && value > 0 &&
+          value < 128) {
         decoded = static_cast<char>(value);
       }
     }
@@ -120,7 +122,9 @@ class Scanner {
       if (rest_.empty()) return;  // a tag that does not end is none
       if (rest_[0] == '>') break;
       size_t n = rest_[0] == '=' ? 1 : 0;
-      while (n < rest_.size() && !IsBlank(rest_[n]) && rest_[n] != '>' && rest_[n] != '/' && rest_[n] != '=') ++n;
+      while (n < rest_.size() && !IsBlank(rest_[n]) && rest_[n] != '>' && rest_[n] != '/' &&
+             rest_[n] != '=')
+        ++n;
       std::string_view name = rest_.substr(0, n);
       rest_.remove_prefix(n);
       std::string_view value = Value();
@@ -139,7 +143,8 @@ class Scanner {
   }
 
   static bool Is(std::string_view name, std::string_view wanted) {
-    return name.size() == wanted.size() && ::strncasecmp(name.data(), wanted.data(), name.size()) == 0;
+    return name.size() == wanted.size() &&
+           ::strncasecmp(name.data(), wanted.data(), name.size()) == 0;
   }
 
   std::string_view Value() {

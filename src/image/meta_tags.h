@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The <meta name=... content=...> tags of a web page's head. Pages are written by strangers and often not valid HTML: what
-// looks like a tag counts, comments, scripts and styles do not, and nothing counts after the head.
+// The <meta name=... content=...> tags of a web page's head. Pages are written by strangers and
+// often not valid HTML: what looks like a tag counts, comments, scripts and styles do not, and
+// nothing counts after the head.
 
 #include <string>
 #include <string_view>

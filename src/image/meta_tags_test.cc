@@ -22,13 +22,17 @@ TEST(MetaTags, AreFoundHoweverTheyAreWritten) {
   EXPECT_EQ(Scan("<meta\n name = a\n\tcontent\t=\tb ><meta name=c content=d>"), "a=b;c=d;");
   EXPECT_EQ(Scan(R"(<meta name=a content=https://h/x.{ext}>)"), "a=https://h/x.{ext};");
   EXPECT_EQ(Scan(R"(<meta charset=utf-8 name="a" data-x content="b>c">)"), "a=b>c;");
-  EXPECT_EQ(Scan(R"(<meta name="a" content="x&amp;y&#x2f;&#47;&lt;&bogus;&#300;&">)"), "a=x&y//<&bogus;&#300;&;");
-  EXPECT_EQ(Scan(R"(<meta name="a" name="z" content="1" content="2">)"), "a=1;") << "the first counts";
+  EXPECT_EQ(Scan(R"(<meta name="a" content="x&amp;y&#x2f;&#47;&lt;&bogus;&#300;&">)"),
+            "a=x&y//<&bogus;&#300;&;");
+  EXPECT_EQ(Scan(R"(<meta name="a" name="z" content="1" content="2">)"), "a=1;")
+      << "the first counts";
 }
 
 TEST(MetaTags, OnlyInTheHeadAndOutsideOfCommentsAndScripts) {
   const char* tag = "<meta name=a content=b>";
-  EXPECT_EQ(Scan(StrCat("<!doctype html><html><head><title>", tag, "</title>", tag, "</head>", tag)), "a=b;");
+  EXPECT_EQ(
+      Scan(StrCat("<!doctype html><html><head><title>", tag, "</title>", tag, "</head>", tag)),
+      "a=b;");
   EXPECT_EQ(Scan(StrCat("<!-- -> ", tag, " -->")), "");
   EXPECT_EQ(Scan(StrCat("<!-->", tag)), "a=b;");
   EXPECT_EQ(Scan(StrCat("<script>if (a</b) '", tag, "'</script>", tag)), "a=b;");
@@ -38,9 +42,10 @@ TEST(MetaTags, OnlyInTheHeadAndOutsideOfCommentsAndScripts) {
 }
 
 TEST(MetaTags, BrokenOnesAreLeftOut) {
-  for (const char* page : {"", "<", "<meta", "<meta name", "<meta name=", "<meta name=\"a", "<meta name=a>",
-                           "<meta content=b>", "<meta name=a content=b", "<metal name=a content=b>", "</", "<!--",
-                           "<!", "<script>", "<script></scrip", "< meta name=a content=b>", "<meta =name=a>"}) {
+  for (const char* page :
+       {"", "<", "<meta", "<meta name", "<meta name=", "<meta name=\"a", "<meta name=a>",
+        "<meta content=b>", "<meta name=a content=b", "<metal name=a content=b>", "</", "<!--",
+        "<!", "<script>", "<script></scrip", "< meta name=a content=b>", "<meta =name=a>"}) {
     EXPECT_EQ(Scan(page), "") << page;
   }
 }

@@ -18,15 +18,8 @@ namespace {
 
 constexpr size_t kMaxRecord = 256u << 10;
 
-std::string KeyOf(const std::string& url) { return StrCat("sha512-", Sha512Hex(url).substr(0, 64)); }
-
-// User and password are nobody's business.
-std::string Shown(const std::string& url) {
-  size_t scheme = url.find("://");
-  if (scheme == std::string::npos) return url;
-  size_t begin = scheme + 3, end = url.find_first_of("/?#", begin);
-  size_t at = url.substr(0, end).rfind('@');
-  return at == std::string::npos || at < begin ? url : url.substr(0, begin) + url.substr(at + 1);
+std::string KeyOf(const std::string& url) {
+  return StrCat("sha512-", Sha512Hex(url).substr(0, 64));
 }
 
 std::string TextOf(const json::Value& value, std::string_view key) {
@@ -45,7 +38,6 @@ std::optional<RemoteRecord> ReadRecord(const store::Store& store, const std::str
   auto value = json::Parse(*text);
   if (!value) return std::nullopt;
   RemoteRecord record;
-  record.url = TextOf(*value, "url");
   record.key = TextOf(*value, "key");
   record.etag = TextOf(*value, "etag");
   record.max_age_s = static_cast<uint64_t>(std::max<int64_t>(0, NumberOf(*value, "maxAge")));
@@ -57,6 +49,14 @@ std::optional<RemoteRecord> ReadRecord(const store::Store& store, const std::str
 }
 
 }  // namespace
+
+std::string ShownUrl(const std::string& url) {
+  size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return url;
+  size_t begin = scheme + 3, end = url.find_first_of("/?#", begin);
+  size_t at = url.substr(0, end).rfind('@');
+  return at == std::string::npos || at < begin ? url : url.substr(0, begin) + url.substr(at + 1);
+}
 
 bool RemoteRecord::IsFresh(int64_t now_ns) const {
   // A clock that was set back makes no image eternal.
@@ -83,25 +83,29 @@ std::optional<RemoteRecord> ReadRemote(const store::Store& store, const std::str
 
 Status CollectRemotes(store::Store& store) {
   auto entries = ListDirAt(store.cas_fd(), "remote");
-  if (!entries) return entries.error().code() == Code::kNotFound ? Status() : std::move(entries).error();
+  if (!entries)
+    return entries.error().code() == Code::kNotFound ? Status() : std::move(entries).error();
   for (const DirEntry& entry : *entries) {
     std::string path = StrCat("remote/", entry.name);
-    // A temporary name is somebody's who writes just now. A record that is lost costs a download, no more.
-    if (entry.name.starts_with("sha512-") && !ReadRecord(store, path)) TRY(UnlinkAt(store.cas_fd(), path));
+    // A temporary name is somebody's who writes just now. A record that is lost costs a download,
+    // no more.
+    if (entry.name.starts_with("sha512-") && !ReadRecord(store, path))
+      TRY(UnlinkAt(store.cas_fd(), path));
   }
   return {};
 }
 
 Status WriteRemote(store::Store& store, const std::string& url, const RemoteRecord& record) {
   json::Value value = json::Value::Object();
-  value.Set("url", Shown(url));
+  value.Set("url", ShownUrl(url));
   value.Set("key", record.key);
   value.Set("etag", record.etag);
   value.Set("maxAge", std::min<uint64_t>(record.max_age_s, INT64_MAX));
   value.Set("downloadTime", record.download_ns);
   value.Set("verified", record.verified);
   TRY(MakeDirAt(store.cas_fd(), "remote", 0770));
-  return WriteFileAtomicAt(store.cas_fd(), StrCat("remote/", KeyOf(url)), json::Write(value) + "\n", 0660);
+  return WriteFileAtomicAt(store.cas_fd(), StrCat("remote/", KeyOf(url)), json::Write(value) + "\n",
+                           0660);
 }
 
 Result<PartialDownload> PartialDownload::Lock(store::Store& store, const std::string& url,
@@ -113,7 +117,8 @@ Result<PartialDownload> PartialDownload::Lock(store::Store& store, const std::st
     Fd file = TRY(OpenAt(cas, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
     struct stat opened, named;
     if (::fstat(file.get(), &opened) != 0) return SysErr("stat cas/", name);
-    if (!S_ISREG(opened.st_mode)) return Err(Code::kCorrupt, "cas/", name, " is not a regular file");
+    if (!S_ISREG(opened.st_mode))
+      return Err(Code::kCorrupt, "cas/", name, " is not a regular file");
     auto lock = TRY(rkt::Lock::TryFd(TRY(DupFd(file.get())), rkt::Lock::Kind::kExclusive));
     if (!lock) {
       if (!waited && waiting) waiting();
@@ -121,8 +126,8 @@ Result<PartialDownload> PartialDownload::Lock(store::Store& store, const std::st
       lock = TRY(rkt::Lock::LockFd(std::move(file), rkt::Lock::Kind::kExclusive));
     }
     // Whoever had it may have removed it: then its name is free for a new one.
-    if (::fstatat(cas, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == opened.st_ino &&
-        named.st_dev == opened.st_dev) {
+    if (::fstatat(cas, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        named.st_ino == opened.st_ino && named.st_dev == opened.st_dev) {
       std::string path = StrCat(store.data_dir(), "/cas/", name);
       return PartialDownload(cas, std::move(name), std::move(path), std::move(*lock));
     }

@@ -3,12 +3,14 @@
 
 #pragma once
 
-// What is known of a URL that images were fetched from, and the file that its download goes to. Both are named by the
-// key of the URL, "sha512-" and the first 64 hexadecimal digits of its SHA-512:
+// What is known of a URL that images were fetched from, and the file that its download goes to.
+// Both are named by the key of the URL, "sha512-" and the first 64 hexadecimal digits of its
+// SHA-512:
 //
 //   DIR/cas/remote/<key>     0660  which image it gave, when, how long that holds (JSON)
-//   DIR/cas/tmp/<key>        0600  the download, whole or begun; locked by flock as long as somebody works on it
-//   DIR/cas/tmp/<key>.etag   0600  the ETag of what the download holds, while it is not whole
+//   DIR/cas/tmp/<key>        0600  the download, whole or begun; locked by flock as long as
+//   somebody works on it DIR/cas/tmp/<key>.etag   0600  the ETag of what the download holds, while
+//   it is not whole
 
 #include <cstdint>
 #include <functional>
@@ -24,7 +26,6 @@
 namespace rkt::image {
 
 struct RemoteRecord {
-  std::string url;  // for people; without user and password
   std::string key;  // of the image
   std::string etag;
   uint64_t max_age_s = 0;
@@ -34,6 +35,9 @@ struct RemoteRecord {
   // Whether the server said that nothing will change before now.
   bool IsFresh(int64_t now_ns) const;
 };
+
+// A URL as it may be shown: without user and password.
+std::string ShownUrl(const std::string& url);
 
 // The seconds of "max-age" (0 for none, "no-cache" and "no-store"; the last of them counts).
 uint64_t MaxAge(std::string_view cache_control);
@@ -48,7 +52,8 @@ Status WriteRemote(store::Store& store, const std::string& url, const RemoteReco
 class PartialDownload {
  public:
   // Waits while another process downloads this URL; `waiting` is called before that.
-  static Result<PartialDownload> Lock(store::Store& store, const std::string& url, const std::function<void()>& waiting);
+  static Result<PartialDownload> Lock(store::Store& store, const std::string& url,
+                                      const std::function<void()>& waiting);
 
   int fd() const { return lock_.fd(); }
   // A path for opening the file once more, whatever happens to its name.

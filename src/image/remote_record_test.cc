@@ -29,6 +29,13 @@ TEST(MaxAge, IsReadFromCacheControl) {
   EXPECT_EQ(MaxAge("s-maxage=60"), 0u);
 }
 
+TEST(ShownUrl, TellsNoPassword) {
+  EXPECT_EQ(ShownUrl("https://me:p@ss@h:1/a@b?c"), "https://h:1/a@b?c");
+  EXPECT_EQ(ShownUrl("https://h/a@b"), "https://h/a@b");
+  EXPECT_EQ(ShownUrl("https://me@h"), "https://h");
+  EXPECT_EQ(ShownUrl("nothing"), "nothing");
+}
+
 TEST(RemoteRecord, IsFreshForItsAge) {
   RemoteRecord record{.max_age_s = 10, .download_ns = 100 * kSecond};
   EXPECT_TRUE(record.IsFresh(100 * kSecond));
@@ -69,7 +76,8 @@ TEST_F(Partial, SurvivesTheCollectionOfLeftOversAndOldOnesDoNot) {
   EXPECT_EQ(ReadFile(path).value(), "half");
   EXPECT_EQ(PartialDownload::Lock(*store_, url_, {})->ReadEtag(), "\"e\"");
   struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
-  for (const std::string& file : {path, path + ".etag"}) ::utimensat(AT_FDCWD, file.c_str(), old, 0);
+  for (const std::string& file : {path, path + ".etag"})
+    ::utimensat(AT_FDCWD, file.c_str(), old, 0);
   ASSERT_TRUE(store_->CollectTemporary());
   EXPECT_FALSE(Exists(path));
   EXPECT_FALSE(Exists(path + ".etag"));
@@ -104,7 +112,7 @@ TEST_F(Partial, LinksAreNotFollowed) {
 }
 
 TEST_F(Partial, RecordsAreForgottenWithTheirImages) {
-  RemoteRecord record{.url = url_, .key = "sha512-" + std::string(64, 'a'), .etag = "e"};
+  RemoteRecord record{.key = "sha512-" + std::string(64, 'a'), .etag = "e"};
   ASSERT_TRUE(WriteRemote(*store_, url_, record));
   EXPECT_FALSE(ReadRemote(*store_, url_)) << "no such image is stored";
   EXPECT_FALSE(ReadRemote(*store_, "https://h/b.aci"));

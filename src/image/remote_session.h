@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Fetching ACIs from servers: by URL, by name, and what they depend on. One session serves one command: nothing is asked
-// for twice in it. What a URL gave is remembered in the store (remote_record.h), so that later sessions ask less.
+// Fetching ACIs from servers: by URL, by name, and what they depend on. One session serves one
+// command: nothing is asked for twice in it. What a URL gave is remembered in the store
+// (remote_record.h), so that later sessions ask less.
 
 #include <optional>
 #include <string>
@@ -28,10 +29,14 @@ class RemoteSession {
       : store_(store), options_(options), insecure_(insecure), transfer_(options.config) {}
   RemoteSession(const RemoteSession&) = delete;
 
-  // The key of the image behind a URL, by the pull policy. `text` is what the user wrote, `signature` a file or empty.
-  Result<std::string> FindUrl(const std::string& url, const std::string& text, const std::string& signature);
-  // The same by name, os and arch among its labels; what comes from the network is looked for by discovery.
-  Result<std::string> FindName(const appc::ImageName& name, const std::string& text, const std::string& signature);
+  // The key of the image behind a URL, by the pull policy. `text` is what the user wrote,
+  // `signature` a file or empty.
+  Result<std::string> FindUrl(const std::string& url, const std::string& text,
+                              const std::string& signature);
+  // The same by name, os and arch among its labels; what comes from the network is looked for by
+  // discovery.
+  Result<std::string> FindName(const appc::ImageName& name, const std::string& text,
+                               const std::string& signature);
   // Finds, by the same policy, all that a stored image depends on. kInvalid: a cycle.
   Status FindDependencies(const std::string& key);
 
@@ -39,8 +44,9 @@ class RemoteSession {
   struct Source {
     std::string url;
     std::string signature_url;
-    std::string signature_file;                // instead of it
-    const appc::ImageName* expected = nullptr;  // what the manifest must say, if signatures are checked
+    std::string signature_file;  // instead of it
+    const appc::ImageName* expected =
+        nullptr;  // what the manifest must say, if signatures are checked
     bool latest = false;
   };
   Result<std::string> Fetch(const Source& source);

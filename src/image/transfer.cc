@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "image/import.h"
+#include "image/remote_record.h"
 #include "store/report.h"
 
 namespace rkt::image {
@@ -44,7 +45,8 @@ Status Transfer::Start() {
   if (config_) {
     auto config = TRY(config_());
     json::Value all = config::ToJson(*config);
-    if (const json::Value* entries = all.Find("stage0"); entries != nullptr && entries->is_array()) {
+    if (const json::Value* entries = all.Find("stage0");
+        entries != nullptr && entries->is_array()) {
       for (const json::Value& entry : entries->items()) {
         if (TextOf(entry, "rktKind") == "auth") auth.Append(entry);
       }
@@ -71,7 +73,8 @@ Result<Channel::Message> Transfer::Ask(const json::Value& request, int fd, const
       channel_.reset();
       child_.reset();
       if (!message) return std::move(message).error();
-      return Err(Code::kInternal, "the fetch program has ended while it fetched ", TextOf(request, "url"));
+      return Err(Code::kInternal, "the fetch program has ended while it fetched ",
+                 ShownUrl(TextOf(request, "url")));
     }
     const json::Value& head = (*message)->head;
     if (head.Find("progress") != nullptr) {
@@ -91,8 +94,8 @@ Result<Channel::Message> Transfer::Ask(const json::Value& request, int fd, const
   }
 }
 
-Result<Transfer::Answer> Transfer::Get(const std::string& url, const TransferRules& rules, size_t max_size,
-                                       const std::string& progress_name) {
+Result<Transfer::Answer> Transfer::Get(const std::string& url, const TransferRules& rules,
+                                       size_t max_size, const std::string& progress_name) {
   json::Value request = RequestOf("get", url, rules);
   request.Set("max", max_size);
   Channel::Message message = TRY(Ask(request, -1, {progress_name, {}}));
@@ -105,8 +108,8 @@ Result<Transfer::Downloaded> Transfer::Download(const DownloadRequest& wanted, i
   if (!wanted.etag.empty()) request.Set("etag", wanted.etag);
   if (!wanted.partial_etag.empty()) request.Set("partialEtag", wanted.partial_etag);
   Channel::Message message = TRY(Ask(request, file, {"ACI", wanted.begins}));
-  return Downloaded{static_cast<int>(NumberOf(message.head, "status")), TextOf(message.head, "etag"),
-                    TextOf(message.head, "cacheControl")};
+  return Downloaded{static_cast<int>(NumberOf(message.head, "status")),
+                    TextOf(message.head, "etag"), TextOf(message.head, "cacheControl")};
 }
 
 }  // namespace rkt::image

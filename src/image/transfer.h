@@ -3,9 +3,10 @@
 
 #pragma once
 
-// What lies behind URLs of http and https, by way of libexec/rkt/fetch: this program links no HTTP. The helper is
-// started with the first request and kept for the next ones (the protocol is in fetch/transfer.h). Credentials of
-// the configuration go to the hosts they are configured for and nowhere else.
+// What lies behind URLs of http and https, by way of libexec/rkt/fetch: this program links no HTTP.
+// The helper is started with the first request and kept for the next ones (the protocol is in
+// fetch/transfer.h). Credentials of the configuration go to the hosts they are configured for and
+// nowhere else.
 
 #include <cstdint>
 #include <functional>
@@ -44,7 +45,8 @@ class Transfer {
     std::string url;  // after redirects
     std::string body;
   };
-  // A small body, whatever the status is. With `progress_name` ("signature") progress is shown to the user.
+  // A small body, whatever the status is. With `progress_name` ("signature") progress is shown to
+  // the user.
   Result<Answer> Get(const std::string& url, const TransferRules& rules, size_t max_size,
                      const std::string& progress_name = {});
 
@@ -61,9 +63,9 @@ class Transfer {
     std::string etag;
     std::string cache_control;
   };
-  // Into an open file. What is in it is the beginning of an earlier try: it is kept where the server can go on from there
-  // and says that the file is the same, with a notice to the user where not. Shows progress.
-  // kNetwork: bad HTTP status code: N
+  // Into an open file. What is in it is the beginning of an earlier try: it is kept where the
+  // server can go on from there and says that the file is the same, with a notice to the user where
+  // not. Shows progress. kNetwork: bad HTTP status code: N
   Result<Downloaded> Download(const DownloadRequest& request, int file);
 
  private:

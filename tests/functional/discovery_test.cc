@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Images by name: the pages that tell where they are, the checks of what comes from there, keys, dependencies. Servers
-// listen on the ports 443 and 80 of this test's own network namespace; 127.0.0.1 is a host of many names.
+// Images by name: the pages that tell where they are, the checks of what comes from there, keys,
+// dependencies. Servers listen on the ports 443 and 80 of this test's own network namespace;
+// 127.0.0.1 is a host of many names.
 
 #include <sys/stat.h>
 
@@ -20,13 +21,19 @@ std::string Image(const std::string& name, const std::string& version = "1.0.0",
   spec.name = name;
   spec.version = version;
   spec.dependencies = dependencies;
-  return Tar().File("manifest", ManifestJson(spec)).Dir("rootfs").File("rootfs/" + name.substr(10), "x\n").Finish();
+  return Tar()
+      .File("manifest", ManifestJson(spec))
+      .Dir("rootfs")
+      .File("rootfs/" + name.substr(10), "x\n")
+      .Finish();
 }
 
 std::string MetaTag(const std::string& content, const std::string& name = "ac-discovery") {
   return "<meta name=\"" + name + "\" content=\"" + content + "\">";
 }
-std::string Page(const std::string& tags) { return "<html><head>" + tags + "</head><body>hello</body></html>"; }
+std::string Page(const std::string& tags) {
+  return "<html><head>" + tags + "</head><body>hello</body></html>";
+}
 
 class Discovering : public PodTest {
  protected:
@@ -90,7 +97,8 @@ class Discovering : public PodTest {
 };
 
 TEST_F(Discovering, PagesOfParentsAreAskedInTurn) {
-  Serve("/", Page(MetaTag("localhost https://localhost/images/{name}-{version}-{os}-{arch}.{ext}")));
+  Serve("/",
+        Page(MetaTag("localhost https://localhost/images/{name}-{version}-{os}-{arch}.{ext}")));
   server().Rule("/a/b/c?ac-discovery=1", R"({"status": 404})");
   std::string image = Image("localhost/a/b/c", "2.0");
   server().Put("/images/localhost/a/b/c-2.0-linux-amd64.aci", image);
@@ -101,14 +109,16 @@ TEST_F(Discovering, PagesOfParentsAreAskedInTurn) {
             (Args{"GET /a/b/c?ac-discovery=1", "GET /a/b?ac-discovery=1", "GET /a?ac-discovery=1",
                   "GET /?ac-discovery=1", "GET /images/localhost/a/b/c-2.0-linux-amd64.aci"}));
   EXPECT_EQ(server().HeaderOf("GET /a/b/c?ac-discovery=1", "User-Agent"), "-");
-  EXPECT_EQ(server().HeaderOf("GET /images/localhost/a/b/c-2.0-linux-amd64.aci", "User-Agent"), "rkt/2.0.0");
+  EXPECT_EQ(server().HeaderOf("GET /images/localhost/a/b/c-2.0-linux-amd64.aci", "User-Agent"),
+            "rkt/2.0.0");
 }
 
 TEST_F(Discovering, LabelsGoIntoTemplatesAndOpenOnesAreSkipped) {
-  Serve("/a", Page(MetaTag("localhost https://localhost/{name}/{nothing}.{ext}") +
-                   MetaTag("elsewhere.example https://localhost/wrong.{ext}") + MetaTag("localhost") +
-                   MetaTag("localhost/a   https://localhost/{channel}/{version}.{ext}") +
-                   MetaTag("localhost https://localhost/never.{ext}")));
+  Serve("/a",
+        Page(MetaTag("localhost https://localhost/{name}/{nothing}.{ext}") +
+             MetaTag("elsewhere.example https://localhost/wrong.{ext}") + MetaTag("localhost") +
+             MetaTag("localhost/a   https://localhost/{channel}/{version}.{ext}") +
+             MetaTag("localhost https://localhost/never.{ext}")));
   server().Put("/stable/{os}.aci", Image("localhost/a"));
   // What a label says is not a template.
   FetchOk("localhost/a:{os},channel=stable");
@@ -164,8 +174,9 @@ TEST_F(Discovering, RedirectsAndTemplatesToPlainHttpNeedTheOption) {
 
 TEST_F(Discovering, CredentialsGoWithTheQuestion) {
   MakeDirs(dir() + "/config-local/auth.d");
-  WriteFile(dir() + "/config-local/auth.d/a.json",
-            R"({"rktKind":"auth","rktVersion":"v1","domains":["localhost"],"type":"oauth","credentials":{"token":"t"}})");
+  WriteFile(
+      dir() + "/config-local/auth.d/a.json",
+      R"({"rktKind":"auth","rktVersion":"v1","domains":["localhost"],"type":"oauth","credentials":{"token":"t"}})");
   Serve("/a", Page(MetaTag("localhost https://localhost/a.{ext}")));
   server().Put("/a.aci", Image("localhost/a"));
   FetchOk("localhost/a");
@@ -184,8 +195,9 @@ TEST_F(Discovering, CredentialsGoWithTheQuestion) {
 
 TEST_F(Discovering, CredentialsDoNotFollowARedirectOfTheQuestion) {
   MakeDirs(dir() + "/config-local/auth.d");
-  WriteFile(dir() + "/config-local/auth.d/a.json",
-            R"({"rktKind":"auth","rktVersion":"v1","domains":["localhost","127.0.0.2"],"type":"oauth","credentials":{"token":"t"}})");
+  WriteFile(
+      dir() + "/config-local/auth.d/a.json",
+      R"({"rktKind":"auth","rktVersion":"v1","domains":["localhost","127.0.0.2"],"type":"oauth","credentials":{"token":"t"}})");
   AciServer other(dir() + "/other", &tls_, 443, "127.0.0.2");
   server().Rule("/a?ac-discovery=1", R"({"redirect": "https://127.0.0.2/a?ac-discovery=1"})");
   Serve(other, "/a", Page(MetaTag("localhost https://localhost/a.{ext}")));
@@ -200,7 +212,8 @@ TEST_F(Discovering, HostilePagesAreSurvived) {
   for (const std::string& page :
        {deep, std::string(1 << 20, '<'), std::string("<meta name=\"ac-discovery\" content=\""),
         std::string("<meta name=ac-discovery content=") + std::string(100000, 'x'),
-        Page(MetaTag("localhost ftp://localhost/a.{ext}")), Page(MetaTag("localhost file:///etc/passwd.{ext}")),
+        Page(MetaTag("localhost ftp://localhost/a.{ext}")),
+        Page(MetaTag("localhost file:///etc/passwd.{ext}")),
         Page(MetaTag("localhost https://localhost/a b.{ext}")),
         Page("<!-- " + MetaTag("localhost https://localhost/a.{ext}") + " -->"),
         Page("<script>" + MetaTag("localhost https://localhost/a.{ext}") + "</script>"),
@@ -229,7 +242,8 @@ TEST_F(Discovering, PullPoliciesByName) {
 TEST_F(Discovering, CimdName) {
   Serve("/a", Page(MetaTag("localhost https://localhost/{version}.{ext}")));
   server().Put("/3.aci", Image("localhost/a", "3"));
-  EXPECT_EQ(FetchOk("cimd:appc:v=0:localhost/a?version=3&os=linux"), KeyOf(Image("localhost/a", "3")));
+  EXPECT_EQ(FetchOk("cimd:appc:v=0:localhost/a?version=3&os=linux"),
+            KeyOf(Image("localhost/a", "3")));
 }
 
 TEST_F(Discovering, DependenciesComeByNameEachOnce) {
@@ -238,7 +252,10 @@ TEST_F(Discovering, DependenciesComeByNameEachOnce) {
   std::string right = Image("localhost/right", "1.0.0", R"([{"imageName":"localhost/base"}])");
   std::string top = Image("localhost/top", "1.0.0",
                           R"([{"imageName":"localhost/left"},{"imageName":"localhost/right"}])");
-  ServeImages({{"localhost/base", base}, {"localhost/left", left}, {"localhost/right", right}, {"localhost/top", top}});
+  ServeImages({{"localhost/base", base},
+               {"localhost/left", left},
+               {"localhost/right", right},
+               {"localhost/top", top}});
   std::string id = FetchOk("localhost/top");
   EXPECT_EQ(id, KeyOf(top));
   std::vector<std::string> asked = server().Asked();
@@ -255,7 +272,8 @@ TEST_F(Discovering, DependenciesComeByNameEachOnce) {
 
 TEST_F(Discovering, DependenciesUnderTheirPolicies) {
   std::string base = WriteImage("base.aci", Image("localhost/base"));
-  std::string top = WriteImage("top.aci", Image("localhost/top", "1.0.0", R"([{"imageName":"localhost/base"}])"));
+  std::string top =
+      WriteImage("top.aci", Image("localhost/top", "1.0.0", R"([{"imageName":"localhost/base"}])"));
   Fails(top, "unable to fetch image from image name", {"--pull-policy=never"});
   Fetch(base);
   FetchOk(top, {"--pull-policy=new"});
@@ -269,9 +287,13 @@ TEST_F(Discovering, DependencyMustBeTheOneWithItsId) {
   std::string base = Image("localhost/base");
   std::string dependency = R"([{"imageName":"localhost/base","imageID":")";
   ServeImages({{"localhost/base", base}});
-  std::string good = WriteImage("good.aci", Image("localhost/good", "1", dependency + KeyOf(base) + std::string(64, '0') + "\"}]"));
+  std::string good = WriteImage(
+      "good.aci",
+      Image("localhost/good", "1", dependency + KeyOf(base) + std::string(64, '0') + "\"}]"));
   FetchOk(good);
-  std::string bad = WriteImage("bad.aci", Image("localhost/bad", "1", dependency + "sha512-" + std::string(128, 'a') + "\"}]"));
+  std::string bad = WriteImage(
+      "bad.aci",
+      Image("localhost/bad", "1", dependency + "sha512-" + std::string(128, 'a') + "\"}]"));
   Fails(bad, "was fetched");
 }
 
@@ -317,9 +339,11 @@ class SignedDiscovering : public Discovering {
     Discovering::TearDown();
   }
   std::string Gpg(const std::string& arguments) {
-    Output output = RunProgram(
-        {"sh", "-c", "gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback " + arguments},
-        {.env = {"GNUPGHOME=" + gpg_}});
+    Output output =
+        RunProgram({"sh", "-c",
+                    "gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback " +
+                        arguments},
+                   {.env = {"GNUPGHOME=" + gpg_}});
     EXPECT_EQ(output.code, 0) << arguments << output.All();
     return output.out;
   }
@@ -349,9 +373,11 @@ TEST_F(SignedDiscovering, NameAndLabelsAreChecked) {
   FetchOk("localhost/a:1.0");
   RktOk({"image", "rm", KeyOf(Image("localhost/a", "1.0"))});
   Fails("localhost/a:2.0",
-        "requested value for label \"version\": \"2.0\" differs from fetched aci label value: \"1.0\"");
+        "requested value for label \"version\": \"2.0\" differs from fetched aci label value: "
+        "\"1.0\"");
   Fails("localhost/a:3.0", "calls itself \"localhost/b\"");
-  Fails("localhost/a:1.0,channel=x", "requested label \"channel\" not provided by the image manifest");
+  Fails("localhost/a:1.0,channel=x",
+        "requested label \"channel\" not provided by the image manifest");
   EXPECT_EQ(Trim(RktOk({"image", "list", "--format=json"}).out), "null");
   insecure_ = "image";
   FetchOk("localhost/a:2.0");
@@ -432,7 +458,8 @@ TEST_F(SignedDiscovering, KeysByHttpAreNotDiscovered) {
   Serve("/", Page(Tags()));
   EXPECT_EQ(Rkt({"trust", "--prefix=localhost/a", "--skip-fingerprint-review"}, env_).code, 254);
   EXPECT_TRUE(plain.Requests().empty());
-  RktOk({"trust", "--prefix=localhost/a", "--skip-fingerprint-review", "--insecure-allow-http"}, env_);
+  RktOk({"trust", "--prefix=localhost/a", "--skip-fingerprint-review", "--insecure-allow-http"},
+        env_);
 }
 
 }  // namespace

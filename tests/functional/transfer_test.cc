@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Images from servers by URL: caching, resuming, credentials, proxies, signatures, what goes wrong on the way.
+// Images from servers by URL: caching, resuming, credentials, proxies, signatures, what goes wrong
+// on the way.
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -52,7 +53,8 @@ class Transfers : public PodTest {
   AciServer& server() { return *server_; }
   // A second one, on another address.
   AciServer& Other(bool tls, int port = 0) {
-    other_ = std::make_unique<AciServer>(dir() + "/other", tls ? &tls_ : nullptr, port, "127.0.0.2");
+    other_ =
+        std::make_unique<AciServer>(dir() + "/other", tls ? &tls_ : nullptr, port, "127.0.0.2");
     return *other_;
   }
   Output FetchUrl(const std::string& url, const Args& flags = {}) {
@@ -130,8 +132,9 @@ TEST_F(Transfers, CertificateForAnotherHostIsRefused) {
 
 TEST_F(Transfers, CertificatesOfADirectory) {
   server().Put("/a.aci", SmallImage());
-  ASSERT_EQ(RunProgram({"sh", "-ec", "mkdir " + dir() + "/certs; cp " + tls_.ca + " " + dir() +
-                                         "/certs/; openssl rehash " + dir() + "/certs"})
+  ASSERT_EQ(RunProgram({"sh", "-ec",
+                        "mkdir " + dir() + "/certs; cp " + tls_.ca + " " + dir() +
+                            "/certs/; openssl rehash " + dir() + "/certs"})
                 .code,
             0);
   env_.env = {"SSL_CERT_DIR=" + dir() + "/certs"};
@@ -156,6 +159,17 @@ TEST_F(Transfers, EtagIsAskedAboutAndNotModifiedGivesTheSameImage) {
   server().Forget();
   FetchOk(server().Url("/a.aci"));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "If-None-Match"), "-");
+}
+
+TEST_F(Transfers, EtagThatNoHeaderCanHoldIsForgotten) {
+  server().Put("/a.aci", SmallImage());
+  for (const char* etag : {R"("\u0001")", R"("\u00e9")"}) {
+    server().Rule("/a.aci", std::string("{\"etag\": ") + etag + "}");
+    FetchOk(server().Url("/a.aci"));
+    server().Forget();
+    FetchOk(server().Url("/a.aci"));
+    EXPECT_EQ(server().HeaderOf("GET /a.aci", "If-None-Match"), "-") << etag;
+  }
 }
 
 TEST_F(Transfers, MaxAgeSparesRequests) {
@@ -356,7 +370,8 @@ TEST_F(Transfers, KilledDownloadIsGoneOnFrom) {
   {
     Background rkt = StartRkt({"fetch", url}, env_);
     struct stat st;
-    for (double end = Now() + 20; Now() < end && (stat(partial.c_str(), &st) != 0 || st.st_size < 500000);) {
+    for (double end = Now() + 20;
+         Now() < end && (stat(partial.c_str(), &st) != 0 || st.st_size < 500000);) {
       SleepFor(0.02);
     }
     rkt.Kill(SIGKILL);
@@ -379,7 +394,8 @@ TEST_F(Transfers, TenAtOnceDownloadOnce) {
   server().Put("/a.aci", image);
   server().Rule("/a.aci", R"({"rate": 2000000})");
   std::vector<Background> all;
-  for (int i = 0; i < 10; ++i) all.push_back(StartRkt({"fetch", "--full", server().Url("/a.aci")}, env_));
+  for (int i = 0; i < 10; ++i)
+    all.push_back(StartRkt({"fetch", "--full", server().Url("/a.aci")}, env_));
   size_t waited = 0;
   for (Background& rkt : all) {
     Output output = rkt.Wait();
@@ -424,7 +440,8 @@ TEST_F(Transfers, ProgressOfUnknownLength) {
   server().Rule("/a.aci", R"({"length": false})");
   Output output = FetchUrl(server().Url("/a.aci"));
   EXPECT_EQ(output.code, 0);
-  EXPECT_TRUE(Contains(output.err, "Downloading ACI: 0 B of an unknown total size\n")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "Downloading ACI: 0 B of an unknown total size\n"))
+      << output.err;
 }
 
 TEST_F(Transfers, ProgressOnATerminal) {
@@ -469,7 +486,8 @@ TEST_F(Transfers, AwsRequestsAreSigned) {
   FetchOk(server().Url("/a.aci"));
   std::string authorization = server().HeaderOf("GET /a.aci", "Authorization");
   EXPECT_TRUE(StartsWith(authorization, "AWS4-HMAC-SHA256 Credential=AKID/2")) << authorization;
-  EXPECT_TRUE(Contains(authorization, "/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature="))
+  EXPECT_TRUE(Contains(authorization,
+                       "/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature="))
       << authorization;
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "X-Amz-Date").size(), 16u);
 }
@@ -512,7 +530,10 @@ TEST_F(Transfers, UserAndPasswordOfTheUrlStayBehindToo) {
   AciServer& other = Other(/*tls=*/true);
   other.Put("/a.aci", SmallImage());
   server().Rule("/a.aci", "{\"redirect\": \"" + other.Url("/a.aci") + "\"}");
-  FetchOk("https://me:secret@" + server().HostPort() + "/a.aci");
+  Output output =
+      Rkt({"--debug", "fetch", "https://me:secret@" + server().HostPort() + "/a.aci"}, env_);
+  EXPECT_EQ(output.code, 0) << output.All();
+  EXPECT_FALSE(Contains(output.err, "secret")) << output.err;
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "Authorization"), "Basic bWU6c2VjcmV0");
   EXPECT_EQ(other.HeaderOf("GET /a.aci", "Authorization"), "-");
   for (const std::string& name : ListDir(data() + "/cas/remote"))
@@ -572,9 +593,10 @@ TEST_F(Transfers, NonRootFetches) {
   ASSERT_EQ(chown((dir() + "/own").c_str(), 65534, 65534), 0);
   Options options = env_;
   options.uid = 65534;
-  Output output = RunProgram({RktBinary(), "--dir=" + dir() + "/own/data", "--insecure-options=image",
-                              "fetch", "--full", server().Url("/a.aci")},
-                             options);
+  Output output =
+      RunProgram({RktBinary(), "--dir=" + dir() + "/own/data", "--insecure-options=image", "fetch",
+                  "--full", server().Url("/a.aci")},
+                 options);
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_EQ(Trim(output.out), HashKey(dir(), SmallImage()));
   EXPECT_TRUE(ListDir(dir() + "/own/data/cas/tmp").empty());
@@ -605,9 +627,11 @@ class SignedTransfers : public Transfers {
     Transfers::TearDown();
   }
   std::string Gpg(const std::string& arguments) {
-    Output output = RunProgram(
-        {"sh", "-c", "gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback " + arguments},
-        {.env = {"GNUPGHOME=" + gpg_}});
+    Output output =
+        RunProgram({"sh", "-c",
+                    "gpg --batch --yes --no-tty --quiet --passphrase '' --pinentry-mode loopback " +
+                        arguments},
+                   {.env = {"GNUPGHOME=" + gpg_}});
     EXPECT_EQ(output.code, 0) << arguments << output.All();
     return output.out;
   }
@@ -627,7 +651,8 @@ TEST_F(SignedTransfers, SignatureComesFirstAndIsVerified) {
   Trust("example.com/judge");
   Output output = FetchUrl(server().Url("/a.aci"));
   EXPECT_EQ(output.code, 0) << output.All();
-  EXPECT_TRUE(Contains(output.err, "image: signature verified:\n  Tester <t@example.com>\n")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "image: signature verified:\n  Tester <t@example.com>\n"))
+      << output.err;
   EXPECT_TRUE(Contains(output.err, "Downloading signature:  ")) << output.err;
   EXPECT_EQ(server().Asked(), (Args{"GET /a.aci.asc", "GET /a.aci"}));
   EXPECT_EQ(server().HeaderOf("GET /a.aci.asc", "User-Agent"), "rkt/2.0.0");
@@ -692,12 +717,14 @@ TEST_F(SignedTransfers, UnsignedCopyInTheStoreIsNotTakenForSigned) {
 
 TEST_F(SignedTransfers, KeyFromAUrl) {
   server().Put("/pub.gpg", ReadFile(dir() + "/pub.gpg"));
-  RktOk({"trust", "--prefix=example.com", "--skip-fingerprint-review", server().Url("/pub.gpg")}, env_);
+  RktOk({"trust", "--prefix=example.com", "--skip-fingerprint-review", server().Url("/pub.gpg")},
+        env_);
   server().Put("/a.aci", SmallImage());
   server().Put("/a.aci.asc", Sign(SmallImage()));
   FetchOk(server().Url("/a.aci"));
   env_.env = {};
-  Output output = Rkt({"trust", "--prefix=example.com", "--skip-fingerprint-review", server().Url("/pub.gpg")});
+  Output output =
+      Rkt({"trust", "--prefix=example.com", "--skip-fingerprint-review", server().Url("/pub.gpg")});
   EXPECT_EQ(output.code, 254) << "a key from an unverified peer";
 }
 

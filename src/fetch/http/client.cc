@@ -55,7 +55,8 @@ struct Exchange {
 
   bool TakeHeader(std::string_view line) {
     header_bytes += line.size();
-    if (header_bytes > kMaxHeaders) return Fail(Err(Code::kInvalid, "the server's headers have no end"));
+    if (header_bytes > kMaxHeaders)
+      return Fail(Err(Code::kInvalid, "the server's headers have no end"));
     line = Trim(line);
     if (line.starts_with("HTTP/")) {  // the answer, or an interim one before it
       response.headers.clear();
@@ -66,7 +67,8 @@ struct Exchange {
     }
     size_t colon = line.find(':');
     if (colon == std::string_view::npos) return true;
-    response.headers.push_back({std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
+    response.headers.push_back(
+        {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
     return true;
   }
 
@@ -92,7 +94,8 @@ struct Exchange {
     return true;
   }
   Error TooLong() const {
-    return Err(Code::kInvalid, "the server sends more than the ", request.max_body, " bytes that are accepted");
+    return Err(Code::kInvalid, "the server sends more than the ", request.max_body,
+               " bytes that are accepted");
   }
 };
 
@@ -111,9 +114,11 @@ using List = std::unique_ptr<curl_slist, ListDeleter>;
 
 // An empty header ends in a semicolon: that is how curl is told of it.
 Status Append(List& list, const Header& header) {
-  std::string line = header.value.empty() ? header.name + ";" : StrCat(header.name, ": ", header.value);
+  std::string line =
+      header.value.empty() ? header.name + ";" : StrCat(header.name, ": ", header.value);
   for (unsigned char c : line) {
-    if (c < ' ' && c != '\t') return Err(Code::kInvalid, "control characters in the header ", Quote(header.name));
+    if (c < ' ' && c != '\t')
+      return Err(Code::kInvalid, "control characters in the header ", Quote(header.name));
   }
   curl_slist* longer = ::curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) return Err(Code::kInternal, "out of memory");
@@ -127,13 +132,14 @@ bool IsLoopback(const std::string& host) {
          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos);
 }
 
-// curl reads the environment itself, but for two habits of rkt: HTTP_PROXY counts in upper case too (unless we are a CGI
-// program, where it would be a header of the request), and this machine needs no proxy to reach itself.
+// curl reads the environment itself, but for two habits of rkt: HTTP_PROXY counts in upper case too
+// (unless we are a CGI program, where it would be a header of the request), and this machine needs
+// no proxy to reach itself.
 void SetProxy(CURL* curl, const Url& url) {
   if (IsLoopback(url.host)) {
     ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  } else if (!url.https() && Environment("http_proxy") == nullptr && Environment("HTTP_PROXY") != nullptr &&
-             std::getenv("REQUEST_METHOD") == nullptr) {
+  } else if (!url.https() && Environment("http_proxy") == nullptr &&
+             Environment("HTTP_PROXY") != nullptr && std::getenv("REQUEST_METHOD") == nullptr) {
     ::curl_easy_setopt(curl, CURLOPT_PROXY, Environment("HTTP_PROXY"));
   }
 }
@@ -142,7 +148,8 @@ void SetTls(CURL* curl, bool skip_check) {
   const char* file = Environment("SSL_CERT_FILE");
   const char* directory = Environment("SSL_CERT_DIR");
   if (directory == nullptr) directory = kCertificates;
-  // A directory is read certificate by certificate when one is needed; the bundle would cost 30 ms a connection.
+  // A directory is read certificate by certificate when one is needed; the bundle would cost 30 ms
+  // a connection.
   ::curl_easy_setopt(curl, CURLOPT_CAINFO, file);
   ::curl_easy_setopt(curl, CURLOPT_CAPATH, directory);
   ::curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, file);
@@ -155,7 +162,8 @@ void SetTls(CURL* curl, bool skip_check) {
 
 std::string_view Response::Find(std::string_view name) const {
   for (const Header& header : headers) {
-    if (header.name.size() == name.size() && ::strncasecmp(header.name.data(), name.data(), name.size()) == 0) {
+    if (header.name.size() == name.size() &&
+        ::strncasecmp(header.name.data(), name.data(), name.size()) == 0) {
       return header.value;
     }
   }
@@ -208,15 +216,18 @@ Status Client::State::Perform(const Url& url, bool at_origin, Exchange& exchange
   ::curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, options.slow_s);
   ::curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  ::curl_easy_setopt(curl, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));  // none of them for proxies
+  ::curl_easy_setopt(curl, CURLOPT_HEADEROPT,
+                     static_cast<long>(CURLHEADER_SEPARATE));  // none of them for proxies
   ::curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (!request.user_agent.empty()) ::curl_easy_setopt(curl, CURLOPT_USERAGENT, request.user_agent.c_str());
+  if (!request.user_agent.empty())
+    ::curl_easy_setopt(curl, CURLOPT_USERAGENT, request.user_agent.c_str());
   if (request.method == "HEAD") {
     ::curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
   } else if (request.method == "POST") {
     ::curl_easy_setopt(curl, CURLOPT_POST, 1L);
     ::curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
-    ::curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    ::curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
   }
   SetTls(curl, request.skip_tls_check);
   SetProxy(curl, url);
@@ -228,7 +239,8 @@ Status Client::State::Perform(const Url& url, bool at_origin, Exchange& exchange
   CURLcode code = ::curl_easy_perform(curl);
   if (exchange.error) return std::move(*exchange.error);
   if (code != CURLE_OK && !exchange.enough) {
-    return Err(Code::kNetwork, request.method, " ", text, ": ", *why != '\0' ? why : ::curl_easy_strerror(code));
+    return Err(Code::kNetwork, request.method, " ", text, ": ",
+               *why != '\0' ? why : ::curl_easy_strerror(code));
   }
   if (!exchange.Announce()) return std::move(*exchange.error);
   return {};
@@ -248,14 +260,16 @@ Result<Response> Client::Do(const Request& request) {
     exchange.response.url = url.Text();
     if (!exchange.IsRedirect()) return std::move(exchange.response);
     if (redirects == kMaxRedirects) {
-      return Err(Code::kNetwork, "stopped after ", kMaxRedirects, " redirects, the last one at ", url.Text());
+      return Err(Code::kNetwork, "stopped after ", kMaxRedirects, " redirects, the last one at ",
+                 url.Text());
     }
     std::string_view location = exchange.response.Find("Location");
     Url next = TRY_CTX(ResolveUrl(url, location), "following a redirect from ", url.Text());
     next.user.clear();
     next.password.clear();
     if (url.https() && !next.https() && !request.allow_downgrade) {
-      return Err(Code::kPermission, "refusing the redirect from ", url.Text(), " to plain http: ", Quote(next.Text()));
+      return Err(Code::kPermission, "refusing the redirect from ", url.Text(),
+                 " to plain http: ", Quote(next.Text()));
     }
     at_origin = at_origin && next.Origin() == origin;
     if (at_origin) {

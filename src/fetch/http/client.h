@@ -3,9 +3,10 @@
 
 #pragma once
 
-// An HTTP client over libcurl (fenced in client.cc) for servers that are not trusted: only http and https, redirects
-// followed by hand so that no secret leaves the host it belongs to, everything bounded. One request at a time; a
-// client keeps its connections, so several requests should share one. A client belongs to one thread.
+// An HTTP client over libcurl (fenced in client.cc) for servers that are not trusted: only http and
+// https, redirects followed by hand so that no secret leaves the host it belongs to, everything
+// bounded. One request at a time; a client keeps its connections, so several requests should share
+// one. A client belongs to one thread.
 
 #include <cstdint>
 #include <functional>
@@ -50,7 +51,8 @@ struct Response {
   int status = 0;
   std::string url;              // the last one, after redirects; without user and password
   std::vector<Header> headers;  // of the last answer
-  // Without a receiver for it: the body. With one: the body of answers that are not 2xx, at most kMaxErrorBody of it.
+  // Without a receiver for it: the body. With one: the body of answers that are not 2xx, at most
+  // kMaxErrorBody of it.
   std::string body;
 
   // The (first) value of a header, "" where there is none. Names in any case.
@@ -64,11 +66,13 @@ inline constexpr int kMaxRedirects = 10;
 struct Request {
   std::string method = "GET";  // GET, HEAD, POST
   std::string url;
-  std::string user_agent;        // empty: none is sent
-  std::vector<Header> headers;   // sent wherever redirects lead: Accept, Range and the like, never secrets
-  std::string body;              // of a POST
-  // The headers that prove who sends the request, asked for again for each URL of the same origin (scheme, host and
-  // port) as the first. They are sent nowhere else, whatever redirects say; nor are user and password of the URL.
+  std::string user_agent;  // empty: none is sent
+  std::vector<Header>
+      headers;       // sent wherever redirects lead: Accept, Range and the like, never secrets
+  std::string body;  // of a POST
+  // The headers that prove who sends the request, asked for again for each URL of the same origin
+  // (scheme, host and port) as the first. They are sent nowhere else, whatever redirects say; nor
+  // are user and password of the URL.
   std::function<std::vector<Header>(const std::string& method, const Url& url)> authorize;
 
   bool allow_http = false;       // a URL of plain http, and redirects from http to http
@@ -77,7 +81,8 @@ struct Request {
 
   // Bytes of the body that are accepted, of whatever length the server speaks; more is kInvalid.
   uint64_t max_body = 4u << 20;
-  // Called once with the last answer, before its body (response.body is empty then). An error ends the request.
+  // Called once with the last answer, before its body (response.body is empty then). An error ends
+  // the request.
   std::function<Status(const Response& response)> on_response;
   // Receives the body of a 2xx answer piece by piece. An error ends the request.
   std::function<Status(std::string_view piece)> on_body;
@@ -97,10 +102,10 @@ class Client {
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
 
-  // The last answer, whatever its status: only what is no answer at all is an error (kNetwork), as are kPermission for
-  // http where it is not allowed, kInvalid for what exceeds its bounds, and the errors of the callbacks.
-  // Certificates: /etc/ssl/certs, or what SSL_CERT_FILE and SSL_CERT_DIR name. Proxies: http_proxy, https_proxy and
-  // no_proxy, in lower or upper case.
+  // The last answer, whatever its status: only what is no answer at all is an error (kNetwork), as
+  // are kPermission for http where it is not allowed, kInvalid for what exceeds its bounds, and the
+  // errors of the callbacks. Certificates: /etc/ssl/certs, or what SSL_CERT_FILE and SSL_CERT_DIR
+  // name. Proxies: http_proxy, https_proxy and no_proxy, in lower or upper case.
   Result<Response> Do(const Request& request);
 
  private:

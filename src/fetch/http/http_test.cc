@@ -32,8 +32,9 @@ TEST(Url, IsTakenApartAsWritten) {
 }
 
 TEST(Url, OthersAreRefused) {
-  for (const char* text : {"", "ftp://h/", "file:///etc/passwd", "http://", "https:///x", "http://h:99999/", "javascript:x",
-                           "http://h/a b", "http://h/\r\nX: y", "gopher://h", "/relative"}) {
+  for (const char* text :
+       {"", "ftp://h/", "file:///etc/passwd", "http://", "https:///x", "http://h:99999/",
+        "javascript:x", "http://h/a b", "http://h/\r\nX: y", "gopher://h", "/relative"}) {
     EXPECT_FALSE(ParseUrl(text)) << text;
   }
 }
@@ -55,7 +56,8 @@ TEST(Auth, BasicAndOauth) {
   auth.type = config::Auth::Type::kOAuth;
   auth.token = "t";
   EXPECT_EQ(AuthHeaders(auth, "GET", url, 0)[0].value, "Bearer t");
-  EXPECT_EQ(BasicFromUrl(ParseUrl("http://a%40b:c%3Ad@h/").value()).value, BasicHeader("a@b", "c:d").value);
+  EXPECT_EQ(BasicFromUrl(ParseUrl("http://a%40b:c%3Ad@h/").value()).value,
+            BasicHeader("a@b", "c:d").value);
 }
 
 TEST(Auth, RegionOfAHost) {
@@ -72,7 +74,8 @@ TEST(Auth, AwsSignsHostAndDate) {
   auth.access_key_id = "AKIDEXAMPLE";
   auth.secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
   auth.region = "eu-west-1";
-  auto headers = AuthHeaders(auth, "GET", ParseUrl("https://example.amazonaws.com/a%20b?y=2&x=1").value(), 1440938160);
+  auto headers = AuthHeaders(
+      auth, "GET", ParseUrl("https://example.amazonaws.com/a%20b?y=2&x=1").value(), 1440938160);
   ASSERT_EQ(headers.size(), 2u);
   EXPECT_EQ(headers[0].name, "X-Amz-Date");
   EXPECT_EQ(headers[0].value, "20150830T123600Z");
@@ -81,9 +84,11 @@ TEST(Auth, AwsSignsHostAndDate) {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/s3/aws4_request, "
             "SignedHeaders=host;x-amz-date, "
             "Signature=1160ce1b428cae67aad280521b4eebf0b8e677cce09814adc266631d7984a195");
-  auto same = AuthHeaders(auth, "GET", ParseUrl("https://example.amazonaws.com/a%20b?x=1&y=2").value(), 1440938160);
+  auto same = AuthHeaders(
+      auth, "GET", ParseUrl("https://example.amazonaws.com/a%20b?x=1&y=2").value(), 1440938160);
   EXPECT_EQ(same[1].value, headers[1].value) << "the query is put in order";
-  auto head = AuthHeaders(auth, "HEAD", ParseUrl("https://example.amazonaws.com/a%20b?x=1&y=2").value(), 1440938160);
+  auto head = AuthHeaders(
+      auth, "HEAD", ParseUrl("https://example.amazonaws.com/a%20b?x=1&y=2").value(), 1440938160);
   EXPECT_NE(head[1].value, headers[1].value);
 }
 
@@ -97,7 +102,8 @@ TEST(Date, OfHeaders) {
 // Answers each connection with the next of these texts, byte for byte.
 class Canned {
  public:
-  explicit Canned(std::vector<std::string> answers, bool hang = false) : answers_(std::move(answers)) {
+  explicit Canned(std::vector<std::string> answers, bool hang = false)
+      : answers_(std::move(answers)) {
     listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     struct sockaddr_in address = {};
     address.sin_family = AF_INET;
@@ -127,7 +133,9 @@ class Canned {
     ::shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
   }
-  std::string Url(const std::string& path = "/") const { return StrCat("http://127.0.0.1:", port_, path); }
+  std::string Url(const std::string& path = "/") const {
+    return StrCat("http://127.0.0.1:", port_, path);
+  }
   const std::vector<std::string>& requests() const { return requests_; }
 
  private:
@@ -140,8 +148,10 @@ class Canned {
 Request Plain(const std::string& url) { return {.url = url, .allow_http = true}; }
 
 TEST(Client, GivesStatusHeadersAndBody) {
-  Canned server({"HTTP/1.1 100 Continue\r\nX: no\r\n\r\nHTTP/1.1 404 Not Found\r\nX-Some:  thing \r\nContent-Length: 3\r\n"
-                 "Connection: close\r\n\r\nabc"});
+  Canned server(
+      {"HTTP/1.1 100 Continue\r\nX: no\r\n\r\nHTTP/1.1 404 Not Found\r\nX-Some:  thing "
+       "\r\nContent-Length: 3\r\n"
+       "Connection: close\r\n\r\nabc"});
   Client client;
   auto response = client.Do(Plain(server.Url("/p?q")));
   ASSERT_TRUE(response) << response.error().Text();
@@ -160,7 +170,8 @@ TEST(Client, PlainHttpNeedsLeave) {
 
 TEST(Client, StreamsGoodBodiesAndKeepsThoseOfErrors) {
   for (int status : {200, 500}) {
-    Canned server({StrCat("HTTP/1.1 ", status, " X\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc")});
+    Canned server(
+        {StrCat("HTTP/1.1 ", status, " X\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc")});
     std::string streamed;
     int announced = 0;
     Request request = Plain(server.Url());
@@ -193,7 +204,8 @@ TEST(Client, ErrorsOfCallbacksEndTheRequest) {
 TEST(Client, BoundsAreHeld) {
   std::string headers = "HTTP/1.1 200 X\r\n";
   for (int i = 0; i < 100; ++i) headers += StrCat("X-", i, ": ", std::string(4000, 'x'), "\r\n");
-  Canned server({"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n" + std::string(200, 'a'), headers + "\r\n"});
+  Canned server(
+      {"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n" + std::string(200, 'a'), headers + "\r\n"});
   Client client;
   Request request = Plain(server.Url());
   request.max_body = 100;
@@ -215,9 +227,10 @@ TEST(Client, SilentServersAreGivenUp) {
 
 TEST(Client, SecretsStayAtTheirOrigin) {
   Canned other({"HTTP/1.1 200 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"});
-  Canned server({"HTTP/1.1 302 X\r\nLocation: /here\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                 StrCat("HTTP/1.1 302 X\r\nLocation: ", other.Url("/there"),
-                        "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")});
+  Canned server(
+      {"HTTP/1.1 302 X\r\nLocation: /here\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+       StrCat("HTTP/1.1 302 X\r\nLocation: ", other.Url("/there"),
+              "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")});
   Request request = Plain(server.Url());
   request.headers = {{"Accept", "text/x"}};
   request.authorize = [](const std::string&, const Url& url) {
@@ -229,12 +242,15 @@ TEST(Client, SecretsStayAtTheirOrigin) {
   EXPECT_EQ(response->url, other.Url("/there"));
   EXPECT_NE(server.requests()[0].find("X-Auth-Token: secret for /\r\n"), std::string::npos);
   EXPECT_NE(server.requests()[1].find("X-Auth-Token: secret for /here\r\n"), std::string::npos);
-  EXPECT_EQ(other.requests()[0].find("secret"), std::string::npos) << "another port is another origin";
+  EXPECT_EQ(other.requests()[0].find("secret"), std::string::npos)
+      << "another port is another origin";
   EXPECT_NE(other.requests()[0].find("Accept: text/x"), std::string::npos);
 }
 
 TEST(Client, BodiesOfPostsAreNotRedirected) {
-  Canned server({"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"});
+  Canned server(
+      {"HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: "
+       "close\r\n\r\n"});
   Request request = Plain(server.Url());
   request.method = "POST";
   request.body = "password=x";

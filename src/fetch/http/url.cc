@@ -33,7 +33,8 @@ Result<Url> Take(CURLU* handle, std::string_view text) {
   Url url;
   url.scheme = ToLower(Part(handle, CURLUPART_SCHEME));
   if (url.scheme != "http" && url.scheme != "https") {
-    return Err(Code::kInvalid, "only URLs of http and https are fetched, and ", Quote(text), " is none");
+    return Err(Code::kInvalid, "only URLs of http and https are fetched, and ", Quote(text),
+               " is none");
   }
   url.user = Part(handle, CURLUPART_USER);
   url.password = Part(handle, CURLUPART_PASSWORD);
@@ -51,7 +52,8 @@ Result<Url> Parse(std::string_view base, std::string_view text) {
   if (!handle) return Err(Code::kInternal, "out of memory");
   if (text.size() > kMaxUrl) return Err(Code::kInvalid, "a URL of more than ", kMaxUrl, " bytes");
   for (unsigned char c : text) {
-    if (c <= ' ' || c == 0x7f) return Err(Code::kInvalid, "the URL ", Quote(text), " has blanks or control characters");
+    if (c <= ' ' || c == 0x7f)
+      return Err(Code::kInvalid, "the URL ", Quote(text), " has blanks or control characters");
   }
   // libcurl would take the first part of the path for the host.
   size_t scheme = text.find("://");
@@ -59,12 +61,14 @@ Result<Url> Parse(std::string_view base, std::string_view text) {
       ToLower(text.substr(0, 4)) == "http") {
     return Err(Code::kInvalid, "the URL ", Quote(text), " names no host");
   }
-  if (!base.empty() && ::curl_url_set(handle.get(), CURLUPART_URL, std::string(base).c_str(), kFlags) != CURLUE_OK) {
+  if (!base.empty() &&
+      ::curl_url_set(handle.get(), CURLUPART_URL, std::string(base).c_str(), kFlags) != CURLUE_OK) {
     return Err(Code::kInvalid, "malformed URL ", Quote(base));
   }
   CURLUcode code = ::curl_url_set(handle.get(), CURLUPART_URL, std::string(text).c_str(), kFlags);
   if (code != CURLUE_OK) {
-    return Err(Code::kInvalid, "malformed URL ", Quote(text), ": ", ToLower(::curl_url_strerror(code)));
+    return Err(Code::kInvalid, "malformed URL ", Quote(text), ": ",
+               ToLower(::curl_url_strerror(code)));
   }
   return Take(handle.get(), text);
 }
@@ -83,6 +87,8 @@ std::string Url::Text() const {
 
 Result<Url> ParseUrl(std::string_view text) { return Parse("", text); }
 
-Result<Url> ResolveUrl(const Url& base, std::string_view reference) { return Parse(base.Text(), reference); }
+Result<Url> ResolveUrl(const Url& base, std::string_view reference) {
+  return Parse(base.Text(), reference);
+}
 
 }  // namespace rkt::fetch::http

@@ -20,7 +20,8 @@ Certificates Certificates::Make(const std::string& directory) {
            "new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
            "$new -x509 -subj /CN=tests -days 30 -keyout ca.key -out ca.pem\n"
            "$new -subj /CN=server -keyout server.key -out server.csr\n"
-           "echo subjectAltName=DNS:localhost,DNS:images.example,IP:127.0.0.1,IP:127.0.0.2 > names\n"
+           "echo subjectAltName=DNS:localhost,DNS:images.example,IP:127.0.0.1,IP:127.0.0.2 > "
+           "names\n"
            "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 "
            "-extfile names -out server.pem\n"});
   EXPECT_EQ(output.code, 0) << output.All();
@@ -84,7 +85,8 @@ std::vector<std::string> AciServer::Asked() const {
   return asked;
 }
 
-std::string AciServer::HeaderOf(const std::string& method_and_path, const std::string& header) const {
+std::string AciServer::HeaderOf(const std::string& method_and_path,
+                                const std::string& header) const {
   std::vector<std::string> asked = Asked(), requests = Requests();
   for (size_t i = 0; i < asked.size(); ++i) {
     if (asked[i] != method_and_path) continue;

@@ -3,7 +3,8 @@
 
 #pragma once
 
-// Web servers for tests of transfers (tests/servers/aci_server.py), and certificates of a CA of our own.
+// Web servers for tests of transfers (tests/servers/aci_server.py), and certificates of a CA of our
+// own.
 
 #include <map>
 #include <memory>
@@ -14,7 +15,8 @@
 
 namespace rkt::test {
 
-// A CA and a certificate for localhost, 127.0.0.1, 127.0.0.2 and images.example, made by openssl in a directory.
+// A CA and a certificate for localhost, 127.0.0.1, 127.0.0.2 and images.example, made by openssl in
+// a directory.
 struct Certificates {
   std::string ca;
   std::string certificate;
@@ -44,7 +46,8 @@ class AciServer {
   std::vector<std::string> Requests() const;
   // Method and path alone: "GET /a.aci".
   std::vector<std::string> Asked() const;
-  // The value of a header in the first request that begins so; "-" where it has none, "" where there is no such request.
+  // The value of a header in the first request that begins so; "-" where it has none, "" where
+  // there is no such request.
   std::string HeaderOf(const std::string& method_and_path, const std::string& header) const;
   void Forget();
 

@@ -99,7 +99,7 @@ TEST(Dispatch, GroupsPrintTheirHelp) {
     Outcome outcome = Rkt(arguments);
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.err, "");
-    EXPECT_THAT(outcome.out, HasSubstr("COMMANDS:\n\tcat-manifest\t"));
+    EXPECT_THAT(outcome.out, HasSubstr("COMMANDS:\n\tbuild\t"));
   }
 }
 

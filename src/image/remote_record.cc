@@ -114,11 +114,13 @@ Result<PartialDownload> PartialDownload::Lock(store::Store& store, const std::st
   TRY(MakeDirAt(cas, "tmp", 0770));
   std::string name = StrCat("tmp/", KeyOf(url));
   for (bool waited = false;;) {
-    Fd file = TRY(OpenAt(cas, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
+    Fd file = TRY(OpenAt(cas, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0660));
     struct stat opened, named;
     if (::fstat(file.get(), &opened) != 0) return SysErr("stat cas/", name);
     if (!S_ISREG(opened.st_mode))
       return Err(Code::kCorrupt, "cas/", name, " is not a regular file");
+    // Whatever the umask: the next to try may be another member of the store's group.
+    (void)::fchmod(file.get(), 0660);
     auto lock = TRY(rkt::Lock::TryFd(TRY(DupFd(file.get())), rkt::Lock::Kind::kExclusive));
     if (!lock) {
       if (!waited && waiting) waiting();

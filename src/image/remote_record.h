@@ -8,7 +8,7 @@
 // SHA-512:
 //
 //   DIR/cas/remote/<key>     0660  which image it gave, when, how long that holds (JSON)
-//   DIR/cas/tmp/<key>        0600  the download, whole or begun; locked by flock as long as
+//   DIR/cas/tmp/<key>        0660  the download, whole or begun; locked by flock as long as
 //   somebody works on it DIR/cas/tmp/<key>.etag   0600  the ETag of what the download holds, while
 //   it is not whole
 

@@ -141,11 +141,10 @@ std::string PartialDownload::ReadEtag() const {
 }
 
 void PartialDownload::WriteEtag(const std::string& etag) const {
-  // Without it the next try goes by the date.
-  if (etag.empty()) {
+  // Without it the next try goes by the date. Replaced rather than written into: it may be somebody
+  // else's file.
+  if (etag.empty() || !WriteFileAtomicAt(cas_, name_ + ".etag", etag, 0660)) {
     (void)UnlinkAt(cas_, name_ + ".etag");
-  } else {
-    (void)WriteFileAt(cas_, name_ + ".etag", etag, 0600, /*overwrite=*/true);
   }
 }
 

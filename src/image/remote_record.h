@@ -9,7 +9,7 @@
 //
 //   DIR/cas/remote/<key>     0660  which image it gave, when, how long that holds (JSON)
 //   DIR/cas/tmp/<key>        0660  the download, whole or begun; locked by flock as long as
-//   somebody works on it DIR/cas/tmp/<key>.etag   0600  the ETag of what the download holds, while
+//   somebody works on it DIR/cas/tmp/<key>.etag   0660  the ETag of what the download holds, while
 //   it is not whole
 
 #include <cstdint>

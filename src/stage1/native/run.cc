@@ -201,6 +201,8 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
   files.groups = &groups;
+  // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
+  if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
   // Groups and networks are taken down from here, which needs the host's file systems.
   plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp();
   Fd word;
@@ -228,7 +230,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   if (pod) {
     written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
     files.network_word.Close();
-    if (written) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
+    if (written && network.NeedsSetUp()) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
     status = WaitForPod(*pod, waited);

@@ -157,15 +157,10 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
 
 // Waits for pid 1 of the pod and hands the stop signals on to it.
 int WaitForPod(pid_t pod, const sigset_t& signals) {
-  bool idle = false;
   for (;;) {
-    siginfo_t info;
     constexpr struct timespec kIdle = {kIdleMs / 1000, kIdleMs % 1000 * 1000000};
-    int signal = ::sigtimedwait(&signals, &info, idle ? nullptr : &kIdle);
-    if (signal < 0 && errno == EAGAIN) {
-      ReleaseIdleMemory();
-      idle = true;
-    }
+    int signal = ::sigtimedwait(&signals, nullptr, &kIdle);
+    if (signal < 0 && errno == EAGAIN) signal = AwaitSignalWithoutMemory(&signals);
     if (signal == SIGCHLD) {
       int status;
       if (::waitpid(pod, &status, WNOHANG) != pod) continue;

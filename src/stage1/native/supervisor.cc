@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -365,6 +366,19 @@ void Supervisor::Finish() {
   terminal_.Restore();
 }
 
+// The number of descriptors that are ready, 0 at the deadline of a stop, or the negative errno.
+int Supervisor::Wait(std::vector<struct pollfd>& polls) {
+  int deadline = -1;
+  if (stopping_ && !killed_) {
+    deadline = static_cast<int>(std::min<int64_t>(std::max<int64_t>(0, kill_at_ms_ - NowMs()), INT_MAX));
+  }
+  bool soon = deadline >= 0 && deadline <= kIdleMs;
+  int ready = ::poll(polls.data(), polls.size(), soon ? deadline : kIdleMs);
+  if (ready < 0) return -errno;
+  if (ready > 0 || soon) return ready;
+  return PollWithoutMemory(polls.data(), polls.size(), deadline < 0 ? -1 : deadline - kIdleMs);
+}
+
 int Supervisor::Run() {
   sigset_t watched = Watched();
   signals_ = Fd(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -412,14 +426,8 @@ int Supervisor::Run() {
         sources.emplace_back(&app, 1);
       }
     }
-    int timeout = released_ ? -1 : kIdleMs;
-    if (stopping_ && !killed_) timeout = static_cast<int>(std::max<int64_t>(0, kill_at_ms_ - NowMs()));
-    int ready = ::poll(polls.data(), polls.size(), timeout);
-    if (ready < 0 && errno != EINTR) return 254;
-    if (ready == 0 && !released_) {
-      ReleaseIdleMemory();
-      released_ = true;
-    }
+    int ready = Wait(polls);
+    if (ready < 0 && ready != -EINTR) return 254;
     if (stopping_ && !killed_ && NowMs() >= kill_at_ms_) KillAll();
     if (ready <= 0) continue;
     if (polls[1].revents != 0) ::_exit(254);  // rkt is gone; the kernel ends everybody in here with us

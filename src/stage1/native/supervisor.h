@@ -6,6 +6,8 @@
 // Pid 1 of a pod: starts the apps, reaps, carries their output, writes their exit statuses, ends the pod. One thread,
 // one poll loop, nothing that waits for an app or for whoever reads the output.
 
+#include <poll.h>
+
 #include <deque>
 #include <string>
 #include <vector>
@@ -57,6 +59,7 @@ class Supervisor {
   void StartNext(AppState& app);
   const ProgramPlan* NextProgram(AppState& app);
   Status Start(AppState& app, const ProgramPlan& program);
+  int Wait(std::vector<struct pollfd>& polls);
   void HandleSignals();
   void Reap();
   void Ended(AppState& app, int status);
@@ -89,7 +92,6 @@ class Supervisor {
   bool killed_ = false;
   bool all_started_ = false;
   bool ready_ = false;
-  bool released_ = false;          // memory was given back in the first idle moment
   bool alone_ = false;             // the last look found no child left
   int64_t kill_at_ms_ = 0;
   int exit_code_ = 0;              // of the first app that failed

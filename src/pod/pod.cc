@@ -141,9 +141,9 @@ std::optional<int64_t> Pod::created_ns() const {
 
 std::optional<int64_t> Pod::started_ns() const {
   if (stage_ <= Stage::kPrepared) return std::nullopt;
-  // Only one of the two is there; the native flavor writes ppid, so it is tried first.
-  if (auto time = ModifiedNs(kPpidFile)) return time;
-  return ModifiedNs(kPidFile);
+  // Mostly only one of the two is there; our flavors write pid, so it is tried first.
+  if (auto time = ModifiedNs(kPidFile)) return time;
+  return ModifiedNs(kPpidFile);
 }
 
 std::optional<int> Pod::RecordedPid() const {

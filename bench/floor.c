@@ -15,7 +15,9 @@
 // this run and removed afterwards. The exit status is the program's, 125 where a step of ours
 // failed (named on stderr).
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>

@@ -20,7 +20,7 @@
 //     stage1/manifest  stage1/rootfs/         S1: mount point of the overlay, or a copy
 //     S1/opt/stage2/<app>/{manifest,rootfs}   the app's image, in the same two ways
 //     S1/rkt/status/<app>             decimal exit status and a newline
-//     S1/rkt/env/<app>          0644  K=V lines
+//     S1/rkt/env/<app>          0644  K=V, as the flavor's own `enter` reads it (ours: fly alone, each ended by NUL)
 //     S1/rkt/supervisor-status        symlink whose target is the word "ready"
 //     S1/etc/{rkt-resolv.conf,rkt-hosts}      what --dns and --hosts-entry ask for
 //     runtime-config            0640  flags given to stage1, as JSON

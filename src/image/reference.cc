@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/layer_progress.h"
 #include "image/import.h"
 #include "image/oci/config.h"
 #include "image/oci/import.h"
@@ -180,7 +181,15 @@ Result<std::string> FindOciImage(store::Store& store, const Reference& reference
     request.auth_files = oci::UserAuthFiles();
     request.user_agent = StrCat("rkt/", RKT_VERSION);
   }
-  return TRY(oci::ImportImage(store, request, options.progress)).key;
+  if (request.kind != oci::Request::Kind::kRegistry || options.progress) {
+    return TRY(oci::ImportImage(store, request, options.progress)).key;
+  }
+  LayerProgress progress;
+  auto imported = oci::ImportImage(store, request, [&](const std::string& layer, uint64_t done, uint64_t total) {
+    progress.Update(layer, done, total);
+  });
+  progress.Finish();
+  return TRY(std::move(imported)).key;
 }
 
 Result<std::string> FindReference(store::Store& store, const Reference& reference, const FetchOptions& options,

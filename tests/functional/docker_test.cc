@@ -223,6 +223,90 @@ TEST_F(Docker, ManifestsOfSchema1AreRead) {
   EXPECT_TRUE(Contains(output.err, "the manifest of \"old\"")) << output.err;
 }
 
+// A registry that speaks docker's first protocol: what it answers, by path.
+struct OldRegistry {
+  std::map<std::string, std::string> answers;
+  std::string credentials;  // "user:password"
+  bool second_too = false;  // speaks the second protocol too, and has nothing there
+  HttpServer server{[this](const HttpRequest& request, Reply& reply) {
+    if (second_too && request.target == "/v2/") return reply.Send(200, {}, "{}");
+    auto found = answers.find(request.target);
+    if (found == answers.end()) return reply.Send(404, {}, "");
+    if (EndsWith(request.target, "/images")) {
+      bool good = credentials.empty() || request.Header("authorization") == "Basic " + Base64(credentials);
+      if (!good || request.Header("x-docker-token") != "true") return reply.Send(401, {}, "");
+      return reply.Send(200, {"X-Docker-Token: signature=abc,repository=\"a/b\",access=read"}, found->second);
+    }
+    bool known = request.Header("authorization") == "Token signature=abc,repository=\"a/b\",access=read";
+    if (request.target != "/v1/_ping" && !known) return reply.Send(401, {}, "");
+    reply.Send(200, {}, found->second);
+  }};
+};
+
+TEST_F(Docker, ImagesOfOldRegistriesAreRead) {
+  OldRegistry old;
+  const std::string url = "docker://" + old.server.host() + "/a/b";
+  old.answers = {{"/v1/_ping", "true"},
+                 {"/v1/repositories/a/b/images", "[]"},
+                 {"/v1/repositories/a/b/tags", R"({"latest":"aaaa","2":"aaaa"})"},
+                 {"/v1/images/aaaa/ancestry", R"(["aaaa","bbbb"])"},
+                 {"/v1/images/aaaa/json", R"({"id":"aaaa","parent":"bbbb","author":"Old","os":"linux","architecture":"amd64","config":{)" +
+                                              Shell("cat /hello /etc/low") + "}}"},
+                 {"/v1/images/aaaa/layer", FileLayer("hello", "old\n")},
+                 {"/v1/images/bbbb/layer", RunProgram({"gzip", "-1"}, {.input = BaseLayer()}).out}};
+  EXPECT_EQ(Trim(AppText(RunOk({url}).out)), "old\nlow");
+  std::string name = "127.0.0.1_" + std::to_string(old.server.port()) + "/a/b";
+  std::string converted = RktOk({"image", "cat-manifest", "--pretty-print=false", name}).out;
+  for (const char* part : {R"({"name":"appc.io/docker/parentimageid","value":"bbbb"})",
+                           R"({"name":"appc.io/docker/imageid","value":"aaaa"})", R"({"name":"authors","value":"Old"})"}) {
+    EXPECT_TRUE(Contains(converted, part)) << part << "\n" << converted;
+  }
+  // A registry of the second protocol that does not have the image is asked for it by the first one.
+  old.second_too = true;
+  old.server.Forget();
+  RktOk({"fetch", url + ":2"});
+  EXPECT_EQ(old.server.Count("/v2/a/b/manifests/2"), 1);
+  EXPECT_EQ(old.server.Count("/v1/_ping"), 1);
+  // Nothing can be checked against a digest.
+  old.server.Forget();
+  Output output = Rkt({"fetch", url + "@sha256:" + std::string(64, 'a')});
+  EXPECT_EQ(output.code, 254);
+  EXPECT_EQ(old.server.Count("/v1/"), 0);
+
+  old.credentials = "user:secret";
+  EXPECT_EQ(Rkt({"fetch", url}).code, 254);
+  WriteAuth(old.server.host(), "user", "secret");
+  RktOk({"fetch", url});
+}
+
+TEST_F(Docker, OldRegistriesThatLieAreRefused) {
+  OldRegistry old;
+  const std::map<std::string, std::string> good = {{"/v1/_ping", "true"},
+                                                   {"/v1/repositories/a/b/images", "[]"},
+                                                   {"/v1/repositories/a/b/tags", R"({"latest":"aaaa"})"},
+                                                   {"/v1/images/aaaa/ancestry", R"(["aaaa"])"},
+                                                   {"/v1/images/aaaa/json", R"({"id":"aaaa"})"},
+                                                   {"/v1/images/aaaa/layer", BaseLayer()}};
+  auto refused = [&](const std::string& path, const std::string& answer, const std::string& text) {
+    old.answers = good;
+    old.answers[path] = answer;
+    Output output = Rkt({"fetch", "docker://" + old.server.host() + "/a/b"});
+    EXPECT_EQ(output.code, 254) << output.All();
+    EXPECT_TRUE(Contains(output.err, text)) << "expected: " << text << "\n" << output.err;
+    EXPECT_EQ(Trim(RktOk({"image", "list", "--format=json"}).out), "null");
+  };
+  refused("/v1/repositories/a/b/tags", R"({"latest":"../../v1/x"})", "malformed id of an image: \"../../v1/x\"");
+  refused("/v1/repositories/a/b/tags", R"({"other":"aaaa"})", "has no tag \"latest\"");
+  refused("/v1/images/aaaa/ancestry", R"(["aaaa","b/../c"])", "malformed id of an image");
+  refused("/v1/images/aaaa/ancestry", R"(["aaaa","bbbb","aaaa"])", "image aaaa is its own ancestor");
+  refused("/v1/images/aaaa/ancestry", R"(["bbbb"])", "does not begin with it");
+  std::string many = "[\"aaaa\"";
+  for (int i = 0; i < 5000; ++i) many += ",\"b" + std::to_string(i) + "\"";
+  refused("/v1/images/aaaa/ancestry", many + "]", "is no list of at most");
+  refused("/v1/images/aaaa/json", std::string(1000000, '['), "levels deep");
+  refused("/v1/images/aaaa/layer", "no archive", "");
+}
+
 TEST_F(Docker, TheImageOfThisMachinesArchitectureIsChosen) {
   OciImage image;
   image.layers = {BaseLayer()};
@@ -284,9 +368,112 @@ TEST_F(Docker, BasicCredentialsComeFromConfigurationAndFilesOfOthers) {
   WriteFile(dir() + "/auth.json",
             "{\"auths\":{\"" + registry_.host() + "/a\":{\"auth\":\"" + Base64("user:secret") + "\"}}}");
   RktOk({"fetch", Url("a:1")}, {.env = {"REGISTRY_AUTH_FILE=" + dir() + "/auth.json"}});
+}
+
+TEST_F(Docker, CredentialHelpersAreAsked) {
+  OciImage image;
+  image.layers = {BaseLayer()};
+  registry_.Push("a:1", image);
+  registry_.basic = "user:secret";
+  MakeDirs(dir() + "/bin");
+  auto helper = [&](const std::string& script) {
+    WriteFile(dir() + "/bin/docker-credential-safe",
+              "#!/bin/sh\ncat > " + dir() + "/asked; echo \"$*\" >> " + dir() + "/asked\n" + script + "\n", 0755);
+  };
+  const Options options{.env = {"REGISTRY_AUTH_FILE=" + dir() + "/auth.json", "PATH=" + dir() + "/bin:/usr/bin:/bin"}};
+  const std::string answer = R"(echo '{"ServerURL":"x","Username":"user","Secret":"secret"}')";
+  helper(answer);
   WriteFile(dir() + "/auth.json", "{\"credHelpers\":{\"" + registry_.host() + "\":\"safe\"}}");
-  output = Rkt({"fetch", Url("a:1")}, {.env = {"REGISTRY_AUTH_FILE=" + dir() + "/auth.json"}});
-  EXPECT_TRUE(Contains(output.err, "docker-credential-safe")) << output.err;
+  RktOk({"fetch", Url("a:1")}, options);
+  EXPECT_EQ(ReadFile(dir() + "/asked"), registry_.host() + "get\n") << "the server on stdin, one argument";
+  WriteFile(dir() + "/auth.json", R"({"credsStore":"safe"})");
+  RktOk({"fetch", Url("a:1")}, options);
+  EXPECT_EQ(ReadFile(dir() + "/asked"), registry_.host() + "get\n");
+
+  // What goes wrong is told, and no secret with it.
+  auto refused = [&](const std::string& text) {
+    Output output = Rkt({"fetch", Url("a:1")}, options);
+    EXPECT_EQ(output.code, 254);
+    EXPECT_TRUE(Contains(output.err, text)) << "expected: " << text << "\n" << output.err;
+    EXPECT_FALSE(Contains(output.err, "secret")) << output.err;
+  };
+  helper("echo 'credentials not found in native keychain'; exit 1");
+  refused("it wants credentials, and there are none for it\n");
+  helper("echo 'the safe is locked'; exit 3");
+  refused("docker-credential-safe failed with exit status 3: the safe is locked");
+  helper("echo secret");
+  refused("docker-credential-safe answers with something that is no JSON object");
+  helper(R"(echo '{"Username":"user","Secret":"wrong"}')");
+  refused("the credentials were refused");
+  WriteFile(dir() + "/auth.json", R"({"credsStore":"gone"})");
+  refused("docker-credential-gone is not in PATH");
+  WriteFile(dir() + "/auth.json", R"({"credsStore":"../bin/docker-credential-safe"})");
+  refused("malformed name of a credential helper");
+  // A helper that fails keeps nobody from what is for everybody.
+  registry_.basic = "";
+  RktOk({"fetch", Url("a:1")}, options);
+}
+
+TEST_F(Docker, RefreshTokensAreExchangedAtTheRegistrysRealm) {
+  OciImage image;
+  image.layers = {BaseLayer()};
+  registry_.Push("a:1", image);
+  registry_.realm = "self";
+  registry_.refresh_token = "once%2Fmore";  // as it is written in a form
+  const Options options{.env = {"REGISTRY_AUTH_FILE=" + dir() + "/auth.json", "PATH=" + dir() + "/bin:/usr/bin:/bin"}};
+  WriteFile(dir() + "/auth.json",
+            "{\"auths\":{\"" + registry_.host() + "\":{\"auth\":\"" + Base64("user:") + R"(","identitytoken":"once/more"}}})");
+  RktOk({"fetch", Url("a:1")}, options);
+  for (const HttpRequest& request : registry_.server().requests()) {
+    EXPECT_FALSE(Contains(request.target, "more")) << "a secret in a URL ends up in logs";
+    EXPECT_FALSE(Contains(request.Header("authorization"), "Basic"));
+  }
+  // From a helper, too.
+  MakeDirs(dir() + "/bin");
+  WriteFile(dir() + "/bin/docker-credential-safe", "#!/bin/sh\necho '{\"Username\":\"<token>\",\"Secret\":\"once/more\"}'\n", 0755);
+  WriteFile(dir() + "/auth.json", R"({"credsStore":"safe"})");
+  RktOk({"fetch", Url("a:1")}, options);
+  WriteFile(dir() + "/auth.json", "{\"auths\":{\"" + registry_.host() + R"(":{"identitytoken":"old"}}})");
+  Output output = Rkt({"fetch", Url("a:1")}, options);
+  EXPECT_EQ(output.code, 254);
+  EXPECT_TRUE(Contains(output.err, "the credentials were refused")) << output.err;
+
+  // A realm elsewhere does not get it.
+  HttpServer elsewhere([](const HttpRequest&, Reply& reply) { reply.Send(200, {}, R"({"token":"good-token"})"); });
+  registry_.realm = "http://" + elsewhere.host() + "/token";
+  RktOk({"fetch", Url("a:1")}, options);
+  ASSERT_FALSE(elsewhere.requests().empty());
+  for (const HttpRequest& request : elsewhere.requests()) EXPECT_EQ(request.method + request.body, "GET");
+
+  // A token that is ready to be used.
+  registry_.realm = "self";
+  registry_.server().Forget();
+  WriteFile(dir() + "/auth.json", "{\"auths\":{\"" + registry_.host() + R"(":{"registrytoken":"good-token"}}})");
+  RktOk({"fetch", Url("a:1")}, options);
+  EXPECT_EQ(registry_.server().Count("/token"), 0);
+}
+
+TEST_F(Docker, ProgressOfLayers) {
+  OciImage image;
+  image.layers = {BaseLayer(), FileLayer("more", std::string(2000000, 'm'))};
+  registry_.Push("a:1", image);
+  Output output = RktOk({"fetch", Url("a:1")});
+  for (const std::string& layer : image.layers) {
+    std::string line = "Downloading " + Digest(layer).substr(0, 18) + " ";
+    EXPECT_TRUE(Contains(output.err, line)) << output.err;
+  }
+  EXPECT_TRUE(Contains(output.err, " 2 MB / 2 MB\n")) << output.err;
+  EXPECT_FALSE(Contains(output.err, "[")) << output.err;
+  EXPECT_EQ(RktOk({"fetch", Url("a:1")}).err, "") << "nothing was downloaded";
+
+  registry_.Push("b:1", {.layers = {BaseLayer(), FileLayer("more", std::string(2000000, 'n'))}});
+  registry_.hook = [&](const HttpRequest& request, Reply&) {
+    if (Contains(request.target, "/blobs/")) usleep(700000);
+    return false;
+  };
+  Terminal terminal(RktArgs({"fetch", Url("b:1")}), {});
+  EXPECT_EQ(terminal.Wait(), 0) << terminal.screen();
+  EXPECT_TRUE(Contains(terminal.screen(), "=] 2 MB / 2 MB")) << terminal.screen();
 }
 
 TEST_F(Docker, ATokenIsFetchedWhereTheRegistryWantsOne) {

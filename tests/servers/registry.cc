@@ -124,6 +124,15 @@ void HttpServer::Serve(int fd) {
         size_t colon = lines[i].find(':');
         if (colon != std::string::npos) request.headers[Lower(lines[i].substr(0, colon))] = Trim(lines[i].substr(colon + 1));
       }
+      size_t length = static_cast<size_t>(atoll(request.Header("content-length").c_str()));
+      while (buffer.size() < length) {
+        char piece[4096];
+        ssize_t n = recv(fd, piece, sizeof piece, 0);
+        if (n <= 0 || buffer.size() > 65536) goto done;
+        buffer.append(piece, static_cast<size_t>(n));
+      }
+      request.body = buffer.substr(0, length);
+      buffer.erase(0, length);
       {
         std::lock_guard lock(mutex_);
         requests_.push_back(request);
@@ -263,6 +272,11 @@ bool Registry::MayPass(const HttpRequest& request, Reply& reply) {
 void Registry::Answer(const HttpRequest& request, Reply& reply) {
   if (hook && hook(request, reply)) return;
   if (StartsWith(request.target, "/token")) {
+    if (!refresh_token.empty()) {
+      bool good = request.method == "POST" && Contains(request.body, "grant_type=refresh_token&") &&
+                  Contains(request.body + "&", "&refresh_token=" + refresh_token + "&");
+      return good ? reply.Send(200, {}, R"({"access_token":"good-token","expires_in":300})") : reply.Send(401, {}, "");
+    }
     bool good = token_credentials.empty() || request.Header("authorization") == "Basic " + Base64(token_credentials);
     if (good) return reply.Send(200, {}, R"({"token":"good-token","expires_in":300})");
     return reply.Send(401, {}, "");

@@ -19,7 +19,7 @@
 namespace rkt::test {
 
 struct HttpRequest {
-  std::string method, target;
+  std::string method, target, body;
   std::map<std::string, std::string> headers;  // names in lower case
   std::string Header(const std::string& name) const;
 };
@@ -102,6 +102,7 @@ class Registry {
   // Tokens of this realm are wanted ("" none); "self" is a realm of this server.
   std::string realm;
   std::string token_credentials;  // what the realm of this server wants, as `basic`
+  std::string refresh_token;      // or this, in the body of a POST
   bool ranges = true;
 
  private:

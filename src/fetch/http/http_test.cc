@@ -99,10 +99,11 @@ TEST(Date, OfHeaders) {
   EXPECT_FALSE(ParseDate(std::string(1000, '1')));
 }
 
-// Answers each connection with the next of these texts, byte for byte.
+// Answers each connection with the next of these texts, byte for byte. One that hangs keeps the connection open, and sends
+// a character of `trickle` every tenth of a second.
 class Canned {
  public:
-  explicit Canned(std::vector<std::string> answers, bool hang = false)
+  explicit Canned(std::vector<std::string> answers, bool hang = false, std::string trickle = "")
       : answers_(std::move(answers)) {
     listener_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     struct sockaddr_in address = {};
@@ -114,7 +115,7 @@ class Canned {
     EXPECT_EQ(::listen(listener_.get(), 16), 0);
     ::getsockname(listener_.get(), any, &size);
     port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this, hang] {
+    thread_ = std::thread([this, hang, trickle] {
       for (const std::string& answer : answers_) {
         Fd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!connection) return;
@@ -123,6 +124,11 @@ class Canned {
         while (!request.ends_with("\r\n\r\n") && ::read(connection.get(), &c, 1) == 1) request += c;
         requests_.push_back(request);
         (void)::send(connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+        // 200 seconds are more than a client may have.
+        for (size_t i = 0; i < 2000 && !trickle.empty(); ++i) {
+          if (::send(connection.get(), &trickle[i % trickle.size()], 1, MSG_NOSIGNAL) != 1) break;
+          ::usleep(100'000);
+        }
         // Reads to the end: the client goes first.
         while (hang && ::read(connection.get(), &c, 1) == 1) {
         }
@@ -223,6 +229,25 @@ TEST(Client, SilentServersAreGivenUp) {
   Canned server({"HTTP/1.1 200 X\r\nContent-Length: 30\r\n\r\nabc"}, /*hang=*/true);
   Client client({.connect_timeout_s = 2, .slow_bytes_per_s = 64, .slow_s = 1});
   EXPECT_EQ(client.Do(Plain(server.Url())).error().code(), Code::kNetwork);
+}
+
+TEST(Client, ServersThatTrickleAreGivenUp) {
+  // Never silent for long, and never getting anywhere: in the headers, in a body of known and of unknown length, behind
+  // interim answers.
+  for (const auto& [begin, trickle] : std::vector<std::pair<std::string, std::string>>{
+           {"HTTP/1.1 200 X\r\n", "X-A: b\r\n"},
+           {"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n", "x"},
+           {"HTTP/1.1 200 X\r\n\r\n", "x"},
+           {"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
+           {"", "HTTP/1.1 102 Processing\r\n\r\n"}}) {
+    Canned server({begin}, /*hang=*/true, trickle);
+    Client client({.connect_timeout_s = 2, .slow_bytes_per_s = 64, .slow_s = 1});
+    time_t started = ::time(nullptr);
+    auto response = client.Do(Plain(server.Url()));
+    ASSERT_FALSE(response) << begin;
+    EXPECT_EQ(response.error().code(), Code::kNetwork) << begin;
+    EXPECT_LT(::time(nullptr) - started, 60) << begin;
+  }
 }
 
 TEST(Client, SecretsStayAtTheirOrigin) {

@@ -21,10 +21,10 @@ using Sink = std::function<Status(std::string_view)>;
 
 // A part of an image: what it must be, and where it is.
 struct Blob {
-  std::string digest;           // empty where only the layer's own id is known (docker archives)
+  std::string digest;           // empty where only the layer's own id is known (docker archives), or not even that
   uint64_t size = 0;            // 0 with an empty digest: not known
   bool known_size = true;       // schema 1 says none
-  std::string place;            // path in an archive, where that is not made of the digest
+  std::string place;            // path in an archive (id of the image in an old registry), not made of the digest
 };
 Blob BlobOf(const image::oci::Descriptor& descriptor);
 

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "fetch/oci/credential_helper.h"
 #include "image/oci/reference.h"
 
 namespace rkt::fetch::oci {
@@ -16,6 +17,7 @@ namespace rkt::fetch::oci {
 namespace {
 
 constexpr size_t kMaxAuthFile = 1u << 20;
+constexpr char kDockersServer[] = "https://index.docker.io/v1/";
 
 std::string Text(const json::Value& object, const char* key) {
   const json::Value* value = object.Find(key);
@@ -75,42 +77,34 @@ std::optional<std::string> Base64Decode(std::string_view text) {
   return out;
 }
 
-Result<Found> FindInAuthFile(std::string_view text, const std::string& host, const std::string& repository) {
+Result<FileEntry> FindInAuthFile(std::string_view text, const std::string& host, const std::string& repository) {
   json::Value document = TRY(json::Parse(text, {.max_size = kMaxAuthFile, .max_depth = 32}));
-  Found found;
   const json::Value* auths = document.Find("auths");
   const json::Value* helpers = document.Find("credHelpers");
-  std::string store = Text(document, "credsStore");
   for (const std::string& key : Keys(host, repository)) {
-    if (const json::Value* entry = auths != nullptr ? auths->Find(key) : nullptr; entry != nullptr) {
-      std::string user = Text(*entry, "username"), password = Text(*entry, "password");
-      if (std::string auth = Text(*entry, "auth"); !auth.empty()) {
-        auto pair = Base64Decode(auth);
-        size_t colon = pair ? pair->find(':') : std::string::npos;
-        if (colon == std::string::npos) return Err(Code::kInvalid, "malformed auth of ", Quote(key));
-        user = pair->substr(0, colon);
-        password = pair->substr(colon + 1);
-        password.resize(password.find_last_not_of('\0') + 1);
-      }
-      if (!Text(*entry, "identitytoken").empty()) {
-        found.hint = "the credentials are a refresh token, which rkt does not use";
-        return found;
-      }
-      if (!user.empty()) {
-        found.basic = config::Basic{user, password};
-        return found;
-      }
+    if (std::string helper = helpers != nullptr ? Text(*helpers, key.c_str()) : ""; !helper.empty()) {
+      return FileEntry{{}, std::move(helper), key};
     }
-    if (helpers != nullptr && !Text(*helpers, key.c_str()).empty()) {
-      found.hint = StrCat("the credentials are kept by docker-credential-", Text(*helpers, key.c_str()),
-                          ", which rkt does not ask");
-      return found;
+    const json::Value* entry = auths != nullptr ? auths->Find(key) : nullptr;
+    if (entry == nullptr) continue;
+    Found found;
+    found.refresh_token = Text(*entry, "identitytoken");
+    found.registry_token = Text(*entry, "registrytoken");
+    std::string user = Text(*entry, "username"), password = Text(*entry, "password");
+    if (std::string auth = Text(*entry, "auth"); !auth.empty()) {
+      auto pair = Base64Decode(auth);
+      size_t colon = pair ? pair->find(':') : std::string::npos;
+      if (colon == std::string::npos) return Err(Code::kInvalid, "malformed auth of ", Quote(key));
+      user = pair->substr(0, colon);
+      password = pair->substr(colon + 1);
+      password.resize(password.find_last_not_of('\0') + 1);
     }
+    // Beside a refresh token there is a user without a password.
+    if (!user.empty() && found.refresh_token.empty()) found.basic = config::Basic{user, password};
+    if (found.any()) return FileEntry{std::move(found), {}, {}};
   }
-  if (!store.empty()) {
-    found.hint = StrCat("credentials may be kept by docker-credential-", store, ", which rkt does not ask");
-  }
-  return found;
+  // Docker keeps the credentials for its own registry under the name that this once had.
+  return FileEntry{{}, Text(document, "credsStore"), host == image::oci::kDefaultRegistry ? kDockersServer : host};
 }
 
 Result<Found> FindCredentials(const image::oci::Request& request, const std::string& host,
@@ -130,9 +124,21 @@ Result<Found> FindCredentials(const image::oci::Request& request, const std::str
       }
       return std::move(text).error();
     }
-    Found here = TRY_CTX(FindInAuthFile(*text, host, repository), "reading ", path);
-    if (here.basic) return here;
-    if (found.hint.empty()) found.hint = std::move(here.hint);
+    FileEntry entry = TRY_CTX(FindInAuthFile(*text, host, repository), "reading ", path);
+    if (entry.found.any()) return std::move(entry.found);
+    if (entry.helper.empty()) continue;
+    auto answer = AskCredentialHelper(entry.helper, entry.server);
+    if (!answer) {
+      if (found.hint.empty()) found.hint = StrCat(path, ": ", answer.error().message());
+      continue;
+    }
+    if (!*answer) continue;
+    if ((*answer)->is_refresh_token) {
+      found.refresh_token = std::move((*answer)->secret);
+    } else {
+      found.basic = config::Basic{std::move((*answer)->user), std::move((*answer)->secret)};
+    }
+    return found;
   }
   return found;
 }

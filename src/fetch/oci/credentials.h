@@ -4,7 +4,7 @@
 #pragma once
 
 // Who we are to a registry: rkt's own configuration first, then the files that docker and containers' tools keep for
-// their user (config.json, auth.json).
+// their user (config.json, auth.json), and the credential helpers that these name.
 
 #include <optional>
 #include <string>
@@ -19,15 +19,25 @@ namespace rkt::fetch::oci {
 
 std::optional<std::string> Base64Decode(std::string_view text);
 
-// One such file: the entry for HOST/REPOSITORY, for the longest part of that, for HOST (also written as a URL). The
-// default registry goes by its old names too. kInvalid for a file that is none.
 struct Found {
   std::optional<config::Basic> basic;
-  std::string hint;  // what was there and cannot be used: a credential helper, a refresh token
+  std::string refresh_token;   // to be exchanged for a token at the registry's realm
+  std::string registry_token;  // a token as it is
+  std::string hint;            // what could not be used, and why
+  bool any() const { return basic || !refresh_token.empty() || !registry_token.empty(); }
 };
-Result<Found> FindInAuthFile(std::string_view text, const std::string& host, const std::string& repository);
+// One such file: the entry for HOST/REPOSITORY, for the longest part of that, for HOST (also written as a URL). The
+// default registry goes by its old names too. A helper for the very entry counts before it, credsStore where there is no
+// entry. kInvalid for a file that is none.
+struct FileEntry {
+  Found found;
+  std::string helper;  // docker-credential-HELPER is to be asked, for `server`
+  std::string server;
+};
+Result<FileEntry> FindInAuthFile(std::string_view text, const std::string& host, const std::string& repository);
 
-// For the host as the reference (or the mirror's location, or a realm's URL) writes it.
+// For the host as the reference (or the mirror's location, or a realm's URL) writes it. Runs credential helpers; one that
+// fails is told in the hint, for the registry may let everybody in.
 Result<Found> FindCredentials(const image::oci::Request& request, const std::string& host,
                               const std::string& repository);
 

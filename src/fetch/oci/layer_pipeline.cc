@@ -141,6 +141,7 @@ class LayerJob {
   }
 
  private:
+  const std::string& Name() const { return blob_.digest.empty() ? blob_.place : blob_.digest; }
   bool Stored() const { return !id_.empty() && store::HasLayer(store_, id_); }
 
   // The first error counts: what others fail with is its consequence.
@@ -204,7 +205,7 @@ class LayerJob {
 
   void Decompress(Ring& raw, Ring& tar) {
     auto decompress = [&]() -> Status {
-      Input input([&] { return raw.Next(0); }, blob_.digest);
+      Input input([&] { return raw.Next(0); }, Name());
       auto decoder = TRY(MakeLayerDecoder(input));
       uint64_t total = 0;
       for (;;) {
@@ -217,9 +218,11 @@ class LayerJob {
           filled += n;
         }
         total += filled;
-        if (total > kSmallLayer && blob_.known_size && !blob_.digest.empty() && total / kMaxRatio > blob_.size) {
-          return Err(Code::kInvalid, "blob ", blob_.digest, " of ", blob_.size, " bytes decompresses to more than ",
-                     total, ": refused");
+        // Where the size was not announced, what has come so far is a fair measure: little of it is not read yet.
+        const uint64_t compressed = blob_.known_size && !blob_.digest.empty() ? blob_.size : read_.load();
+        if (total > kSmallLayer && total / kMaxRatio > compressed) {
+          return Err(Code::kInvalid, "blob ", Name(), " of ", compressed, " bytes decompresses to more than ", total,
+                     ": refused");
         }
         if (filled != 0) tar.Publish(filled);
         if (filled < tar.buffer_size()) break;
@@ -250,7 +253,7 @@ class LayerJob {
   std::function<void(uint64_t)> progress_;
   std::optional<Partial> partial_;
   store::LayerDigest raw_digest_, tar_digest_;
-  uint64_t read_ = 0;
+  std::atomic<uint64_t> read_ = 0;
   std::mutex mutex_;
   std::optional<Error> error_;
 };
@@ -295,7 +298,8 @@ Result<store::Store::Import::Stored> ImportImage(store::Store& store, BlobSource
       auto progress = [&](uint64_t done) {
         if (!options.progress) return;
         std::lock_guard guard(mutex);
-        options.progress(blob.digest.empty() ? ids[i] : blob.digest, done, blob.size);
+        const std::string& name = blob.digest.empty() ? ids[i].empty() ? blob.place : ids[i] : blob.digest;
+        options.progress(name, done, blob.size);
       };
       auto id = LayerJob(store, source, blob, ids[i], unpack, stop, progress).Run();
       std::lock_guard guard(mutex);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "fetch/http/auth.h"
 #include "fetch/oci/credentials.h"
+#include "fetch/oci/registry_v1.h"
 #include "image/oci/reference.h"
 #include "store/image_layers.h"
 
@@ -100,7 +101,15 @@ class Authorizer {
     Found found = TRY(FindCredentials(request_, host_, repository_));
     hint_ = found.hint;
     for (const Challenge& challenge : challenges) {
-      if (challenge.scheme == "bearer") return GetToken(challenge, found);
+      if (challenge.scheme != "bearer") continue;
+      if (!found.registry_token.empty() && IsToken(found.registry_token)) {
+        std::string header = StrCat("Bearer ", found.registry_token);
+        if (header == used) return Refused(kCredentialsRefused);
+        header_ = std::move(header);
+        expires_ = 0;
+        return {};
+      }
+      return GetToken(challenge, found);
     }
     for (const Challenge& challenge : challenges) {
       if (challenge.scheme != "basic" || !found.basic) continue;
@@ -110,10 +119,18 @@ class Authorizer {
       expires_ = 0;
       return {};
     }
-    return Refused(found.basic ? "the credentials were refused" : "it wants credentials, and there are none for it");
+    return Refused(found.any() ? kCredentialsRefused : kNoCredentials);
   }
 
  private:
+  static constexpr char kCredentialsRefused[] = "the credentials were refused";
+  static constexpr char kNoCredentials[] = "it wants credentials, and there are none for it";
+
+  // What a header may hold.
+  static bool IsToken(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  }
+
   Error Refused(std::string_view what) const {
     return Err(Code::kPermission, "registry ", host_, ": ", what, hint_.empty() ? "" : "; ", hint_);
   }
@@ -129,21 +146,30 @@ class Authorizer {
       found = TRY(FindCredentials(request_, realm->HostPort(), {}));
     }
     std::string scope = challenge.scope.empty() ? StrCat("repository:", repository_, ":pull") : challenge.scope;
+    std::string question = StrCat("scope=", QueryEscape(scope));
+    if (!challenge.service.empty()) question += StrCat("&service=", QueryEscape(challenge.service));
     http::Request request;
-    request.url = StrCat(realm->Text(), realm->query.empty() ? "?" : "&", "scope=", QueryEscape(scope));
-    if (!challenge.service.empty()) request.url += StrCat("&service=", QueryEscape(challenge.service));
+    request.url = StrCat(realm->Text(), realm->query.empty() ? "?" : "&", question);
+    if (!found.refresh_token.empty()) {
+      // OAuth 2 (RFC 6749, section 6), as registries do it: a secret in the body of a POST, which no redirect takes along.
+      request.method = "POST";
+      request.url = realm->Text();
+      request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
+      request.body = StrCat("grant_type=refresh_token&client_id=rkt&", question, "&refresh_token=",
+                            QueryEscape(found.refresh_token));
+    }
     request.user_agent = request_.user_agent;
     request.allow_http = !realm->https();
     request.skip_tls_check = request_.skip_tls_check;
     request.max_body = kMaxToken;
-    if (found.basic) {
+    if (found.basic && found.refresh_token.empty()) {
       request.authorize = [&](const std::string&, const http::Url&) {
         return std::vector<http::Header>{http::BasicHeader(found.basic->user, found.basic->password)};
       };
     }
     auto response = TRY_CTX(client_.Do(request), "asking for a token");
     if (response.status == 401 || response.status == 403) {
-      return Refused(found.basic ? "the credentials were refused" : "it wants credentials, and there are none for it");
+      return Refused(found.any() ? kCredentialsRefused : kNoCredentials);
     }
     if (response.status != 200) {
       return Err(Code::kNetwork, "asking ", realm->HostPort(), " for a token: bad HTTP status code: ", response.status);
@@ -154,9 +180,7 @@ class Authorizer {
     if (token == nullptr || !token->is_string() || token->text().empty()) {
       return Err(Code::kInvalid, realm->HostPort(), " answers without a token");
     }
-    for (char c : token->text()) {
-      if (c <= ' ' || c == 0x7f) return Err(Code::kInvalid, realm->HostPort(), " answers with a malformed token");
-    }
+    if (!IsToken(token->text())) return Err(Code::kInvalid, realm->HostPort(), " answers with a malformed token");
     const json::Value* life = document.Find("expires_in");
     int64_t seconds = life != nullptr ? life->AsInt().value_or(kTokenLife) : kTokenLife;
     header_ = StrCat("Bearer ", token->text());
@@ -186,13 +210,17 @@ class Registry : public BlobSource {
 
   bool remote() const override { return true; }
 
-  // Whether it speaks the protocol at all.
-  Status Ping() {
+  const http::Url& base() const { return base_; }
+
+  // Whether it speaks the protocol at all; kUnsupported where something else answers.
+  Status Ping(bool* answered) {
     http::Request request = NewRequest("/v2/");
     // The answer may be 401, with the way to authenticate in it; that is settled when something is asked for.
     auto response = TRY(Client().Do(request));
+    *answered = true;
     if (response.status == 200 || response.status == 401) return {};
-    return Err(Code::kNetwork, base_.HostPort(), " is no registry: bad HTTP status code: ", response.status);
+    return Err(response.status == 404 ? Code::kUnsupported : Code::kNetwork, base_.HostPort(),
+               " is no registry: bad HTTP status code: ", response.status);
   }
 
   Result<OpenImage> Find(std::unique_ptr<Registry> self) {
@@ -444,10 +472,20 @@ Result<OpenImage> OpenRegistry(const image::oci::Request& request, const http::C
     bool answered = false;
     auto find = [&]() -> Result<OpenImage> {
       auto registry = TRY(Registry::Create(request, image, locations[i], options));
-      TRY(registry->Ping());
-      answered = true;
-      Registry* open = registry.get();
-      return open->Find(std::move(registry));
+      const http::Url base = registry->base();
+      auto open = [&]() -> Result<OpenImage> {
+        TRY(registry->Ping(&answered));
+        Registry* self = registry.get();
+        return self->Find(std::move(registry));
+      };
+      auto opened = open();
+      // Where there is something, but not this image by this protocol, the first protocol of docker may have it. What cannot
+      // be had by either is told as the newer one tells it.
+      bool old = answered && i >= mirrors && image.digest.empty() && !opened &&
+                 (opened.error().code() == Code::kNotFound || opened.error().code() == Code::kUnsupported);
+      if (!old) return opened;
+      auto from_old = OpenRegistryV1(request, image, base, options);
+      return from_old || from_old.error().code() != Code::kNetwork ? std::move(from_old) : std::move(opened);
     };
     auto found = find();
     if (found) return found;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fetch/oci/credential_helper.h"
 #include "fetch/oci/credentials.h"
 
 namespace rkt::fetch::oci {
@@ -57,7 +58,7 @@ TEST(RegistryAuth, FilesOfOtherToolsNameHostsInManyWays) {
   auto found = [](const std::string& auths, const std::string& host, const std::string& repository = "a/b") -> std::string {
     auto result = FindInAuthFile("{\"auths\":{" + auths + "}}", host, repository);
     if (!result) return "error";
-    return result->basic ? result->basic->user + ":" + result->basic->password : "none";
+    return result->found.basic ? result->found.basic->user + ":" + result->found.basic->password : "none";
   };
   const std::string auth = R"(:{"auth":"dTpw"})";  // u:p
   EXPECT_EQ(found("\"r.example\"" + auth, "r.example"), "u:p");
@@ -73,8 +74,42 @@ TEST(RegistryAuth, FilesOfOtherToolsNameHostsInManyWays) {
   EXPECT_EQ(found(R"("r.example":{"auth":"!!"})", "r.example"), "error");
   EXPECT_EQ(found(R"("r.example":{})", "r.example"), "none");
   EXPECT_FALSE(FindInAuthFile("{", "r.example", ""));
-  EXPECT_NE(FindInAuthFile(R"({"credHelpers":{"r.example":"x"}})", "r.example", "")->hint, "");
-  EXPECT_NE(FindInAuthFile(R"({"auths":{"r.example":{"identitytoken":"t"}}})", "r.example", "")->hint, "");
+}
+
+TEST(RegistryAuth, FilesNameHelpersAndTokens) {
+  auto entry = [](const std::string& file, const std::string& host, const std::string& repository = "a/b") {
+    auto result = FindInAuthFile(file, host, repository);
+    EXPECT_TRUE(result) << file;
+    return result ? *result : FileEntry();
+  };
+  auto helper = [&](const std::string& file, const std::string& host) {
+    FileEntry found = entry(file, host);
+    return found.found.any() ? "own" : found.helper + " " + found.server;
+  };
+  EXPECT_EQ(helper(R"({"credHelpers":{"r.example":"x"}})", "r.example"), "x r.example");
+  EXPECT_EQ(helper(R"({"credHelpers":{"r.example":"x"}})", "s.example"), " s.example");
+  EXPECT_EQ(helper(R"({"credsStore":"x"})", "r.example"), "x r.example");
+  EXPECT_EQ(helper(R"({"credsStore":"x"})", "registry-1.docker.io"), "x https://index.docker.io/v1/");
+  EXPECT_EQ(helper(R"({"credHelpers":{"docker.io":"y"},"credsStore":"x"})", "registry-1.docker.io"), "y docker.io");
+  EXPECT_EQ(helper(R"({"auths":{"r.example":{}},"credsStore":"x"})", "r.example"), "x r.example") << "docker leaves empty entries";
+  EXPECT_EQ(helper(R"({"auths":{"r.example":{"auth":"dTpw"}},"credsStore":"x"})", "r.example"), "own");
+  EXPECT_EQ(helper(R"({"auths":{"r.example":{"auth":"dTpw"}},"credHelpers":{"r.example":"x"}})", "r.example"), "x r.example");
+  EXPECT_EQ(helper(R"({"auths":{"r.example/a":{"auth":"dTpw"}},"credHelpers":{"r.example":"x"}})", "r.example"), "own")
+      << "the longest counts";
+  EXPECT_EQ(entry(R"({"auths":{"r.example":{"identitytoken":"t"}}})", "r.example").found.refresh_token, "t");
+  // As docker writes it: a user without a password beside the token.
+  FileEntry both = entry(R"({"auths":{"r.example":{"auth":"dTo=","identitytoken":"t"}}})", "r.example");
+  EXPECT_EQ(both.found.refresh_token, "t");
+  EXPECT_FALSE(both.found.basic);
+  EXPECT_EQ(entry(R"({"auths":{"r.example":{"registrytoken":"t"}}})", "r.example").found.registry_token, "t");
+}
+
+TEST(RegistryAuth, NamesOfHelpersAreWords) {
+  for (const char* name : {"", "../x", "a/b", "a b", "a\nb", "a;b"}) {
+    auto answer = AskCredentialHelper(name, "r.example");
+    ASSERT_FALSE(answer) << name;
+    EXPECT_EQ(answer.error().code(), Code::kInvalid) << name;
+  }
 }
 
 }  // namespace

@@ -63,8 +63,11 @@ struct Pipe {
   words.push_back(nullptr);
   static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   static char home[] = "HOME=/root";
-  std::vector<char*> env = {path, home};
+  std::vector<char*> env;
   for (const std::string& entry : options.env) env.push_back(const_cast<char*>(entry.c_str()));
+  // The first of a name counts.
+  env.push_back(path);
+  env.push_back(home);
   env.push_back(nullptr);
   execvpe(words[0], words.data(), env.data());
   dprintf(2, "harness: %s: %s\n", words[0], strerror(errno));

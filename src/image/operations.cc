@@ -12,9 +12,9 @@
 #include <unordered_set>
 
 #include "appc/names.h"
+#include "base/copy_tree.h"
 #include "base/file.h"
 #include "image/remote_record.h"
-#include "store/copy_tree.h"
 #include "store/image_layers.h"
 
 namespace rkt::image {
@@ -50,7 +50,7 @@ Status ExportImage(const store::Store& store, const std::string& image, const st
     return std::move(target).error();
   }
   Status copied = layered ? store::WriteFlatArchive(store, key, target->get(), /*check=*/false)
-                          : store::CopyFileData(blob.blob.get(), target->get());
+                          : CopyFileData(blob.blob.get(), target->get());
   if (!copied && copied.error().err() == 0) {
     ::unlink(file.c_str());
     return copied;

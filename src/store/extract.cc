@@ -49,10 +49,6 @@ Status SetAttributes(int fd, const std::string& path, uint32_t uid, uint32_t gid
 
 }  // namespace
 
-bool IsKeptXattr(std::string_view name) {
-  return name == "security.capability" || name.starts_with("user.");
-}
-
 // The umask belongs to the process: the first extractor takes it, the last one puts it back.
 namespace {
 std::mutex umask_mutex;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/copy_tree.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/tar.h"
@@ -21,7 +22,7 @@
 namespace rkt::store {
 
 // Whether an extended attribute of an archive is put on its file.
-bool IsKeptXattr(std::string_view name);
+using rkt::IsKeptXattr;
 
 class Extractor {
  public:

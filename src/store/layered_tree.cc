@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/copy_tree.h"
 #include "base/file.h"
-#include "store/copy_tree.h"
 #include "store/image_archive.h"
 #include "store/layer_extract.h"
 #include "store/layer_state.h"

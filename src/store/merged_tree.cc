@@ -3,8 +3,12 @@
 
 #include "store/merged_tree.h"
 
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <set>
+
+#include "base/copy_tree.h"
 #include "base/file.h"
 #include "base/strings.h"
 #include "store/layer_extract.h"
@@ -67,6 +71,37 @@ Result<MergedEntry> FindMerged(const std::vector<Fd>& layers, const std::string&
     entry = TRY(StepMerged(entry, name));
   }
   return entry;
+}
+
+namespace {
+Status CopyMergedDirectory(TreeCopier& copier, const MergedEntry& from, int to, const std::string& path,
+                           int depth) {
+  if (depth > TreeCopier::kMaxDepth) {
+    return Err(Code::kInvalid, "directories nested deeper than ", TreeCopier::kMaxDepth);
+  }
+  std::set<std::string> names;
+  for (const Fd& part : from.parts) {
+    for (DirEntry& entry : TRY(ListDirFd(part.get()))) names.insert(std::move(entry.name));
+  }
+  for (const std::string& name : names) {
+    std::string entry_path = path.empty() ? name : StrCat(path, "/", name);
+    MergedEntry entry = TRY(StepMerged(from, name));
+    if (entry.kind == MergedEntry::Kind::kDirectory) {
+      if (::mkdirat(to, name.c_str(), 0700) != 0) return SysErr("mkdir ", Quote(entry_path));
+      Fd target = TRY(OpenAt(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      TRY(CopyMergedDirectory(copier, entry, target.get(), entry_path, depth + 1));
+    } else if (entry.kind == MergedEntry::Kind::kOther) {
+      TRY_CTX(copier.Entry(entry.parts[0].get(), to, name, entry_path, depth), "copying ", Quote(entry_path));
+    }
+  }
+  return CopyAttributes(from.parts[0].get(), to, from.st);
+}
+}  // namespace
+
+Status CopyMerged(const std::vector<Fd>& layers, int to) {
+  MergedEntry root = TRY(FindMerged(layers, ""));
+  TreeCopier copier(to);
+  return CopyMergedDirectory(copier, root, to, "", 0);
 }
 
 }  // namespace rkt::store

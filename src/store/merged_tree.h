@@ -34,7 +34,7 @@ Result<MergedEntry> FindMerged(const std::vector<Fd>& layers, const std::string&
 // The entry of a directory found before.
 Result<MergedEntry> StepMerged(const MergedEntry& directory, const std::string& name);
 
-// What is to be seen, copied into an empty directory, as CopyDirectory does with one. In copy_tree.cc.
+// What is to be seen, copied into an empty directory, as CopyDirectory does with one.
 Status CopyMerged(const std::vector<Fd>& layers, int to);
 
 }  // namespace rkt::store

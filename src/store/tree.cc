@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/copy_tree.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "store/copy_tree.h"
 #include "store/extract.h"
 #include "store/image_archive.h"
 #include "store/layer_state.h"

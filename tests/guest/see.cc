@@ -231,6 +231,7 @@ std::string See() {
   struct utsname uts = {};
   uname(&uts);
   json.Text("hostname", uts.nodename);
+  json.Text("domainname", uts.domainname);
   mode_t mask = umask(0);
   umask(mask);
   json.Text("umask", Octal(mask));

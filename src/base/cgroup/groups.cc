@@ -162,6 +162,9 @@ Status Execute(const std::vector<Step>& steps) {
       case Step::Kind::kWrite:
         TRY(WriteControl(step.path, step.text));
         break;
+      case Step::Kind::kDevices:
+        TRY(AttachDevicePolicy(step.path, step.devices));
+        break;
       case Step::Kind::kMoveSelf:
         TRY(WriteControl(StrCat(step.path, "/cgroup.procs"), "0"));
         break;

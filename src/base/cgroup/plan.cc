@@ -49,8 +49,10 @@ class Planner {
   Plan Make() {
     plan_.apps.resize(request_.apps.size());
     std::vector<std::string> v2_controllers = Sort();
-    bool v2 = layout_.unified || !v2_controllers.empty();
-    bool v1 = std::any_of(settings_.begin(), settings_.end(),
+    PlaceDevices();
+    bool v2 = layout_.unified || !v2_controllers.empty() || (limits_devices_ && v1_devices_ == nullptr);
+    bool v1 = v1_devices_ != nullptr ||
+              std::any_of(settings_.begin(), settings_.end(),
                           [&](const Placed& placed) { return placed.hierarchy != V2(); });
     if (v2 || v1) plan_.subcgroup = Subcgroup(v2, !v2_controllers.empty());
     if (v2) PlanV2(v2_controllers);
@@ -88,6 +90,21 @@ class Planner {
     return v2_controllers;
   }
 
+  // v2 has no controller for devices but takes programs, at any group.
+  void PlaceDevices() {
+    for (const AppRequest& app : request_.apps) {
+      if (app.devices.empty()) continue;
+      const Hierarchy* hierarchy = layout_.Find("devices");
+      if (hierarchy == nullptr) hierarchy = V2();
+      if (hierarchy == nullptr) {
+        plan_.missing.push_back({app.name, "devices"});
+        continue;
+      }
+      limits_devices_ = true;
+      if (hierarchy != V2()) v1_devices_ = hierarchy;
+    }
+  }
+
   std::string Subcgroup(bool v2, bool v2_limits) {
     const Hierarchy* home = V2();
     if (!v2) {
@@ -108,7 +125,7 @@ class Planner {
   }
 
   void Add(Step::Kind kind, std::string path, std::string text = {}) {
-    Step step = {kind, std::move(path), std::move(text)};
+    Step step = {kind, std::move(path), std::move(text), {}};
     if (kind == Step::Kind::kMakeDir &&
         std::find(plan_.steps.begin(), plan_.steps.end(), step) != plan_.steps.end()) {
       return;
@@ -133,6 +150,15 @@ class Planner {
     std::string pod = StrCat(top, "/", plan_.subcgroup);
     if (controllers.empty()) {
       MakeDirs(top, plan_.subcgroup, [](const std::string&) {});
+      if (limits_devices_ && v1_devices_ == nullptr) {
+        for (size_t app = 0; app < request_.apps.size(); ++app) {
+          if (request_.apps[app].devices.empty()) continue;
+          std::string beneath = StrCat(plan_.subcgroup, "/system.slice/", request_.apps[app].name, ".service");
+          MakeDirs(top, beneath, [](const std::string&) {});
+          plan_.apps[app].v2_group = StrCat(top, "/", beneath);
+          AddDevices(app, plan_.apps[app].v2_group);
+        }
+      }
       plan_.supervisor_group = std::move(pod);
       return;
     }
@@ -159,8 +185,15 @@ class Planner {
       for (const Placed& placed : settings_) {
         if (placed.app == app && placed.hierarchy == V2()) AddSetting(placed, group, true);
       }
+      if (v1_devices_ == nullptr) AddDevices(app, group);
       plan_.apps[app].v2_group = std::move(group);
     }
+  }
+
+  void AddDevices(size_t app, const std::string& group) {
+    if (request_.apps[app].devices.empty()) return;
+    Add(Step::Kind::kDevices, group);
+    plan_.steps.back().devices = DevicePolicy(request_.apps[app].devices);
   }
 
   void PlanV1() {
@@ -176,6 +209,17 @@ class Planner {
       }
       AddSetting(placed, group, false);
     }
+    for (size_t app = 0; v1_devices_ != nullptr && app < request_.apps.size(); ++app) {
+      if (request_.apps[app].devices.empty()) continue;
+      std::string beneath = StrCat(plan_.subcgroup, "/system.slice/", request_.apps[app].name, ".service");
+      std::string group = StrCat(v1_devices_->mount_point, "/", beneath);
+      MakeDirs(v1_devices_->mount_point, beneath, [](const std::string&) {});
+      plan_.apps[app].v1_groups.push_back(group);
+      Add(Step::Kind::kWrite, StrCat(group, "/devices.deny"), "a");
+      for (const DeviceRule& rule : DevicePolicy(request_.apps[app].devices)) {
+        Add(Step::Kind::kWrite, StrCat(group, "/devices.allow"), DeviceRuleText(rule));
+      }
+    }
   }
 
   void AddSetting(const Placed& placed, const std::string& group, bool v2) {
@@ -189,6 +233,8 @@ class Planner {
   const PodRequest& request_;
   Plan plan_;
   std::vector<Placed> settings_;
+  bool limits_devices_ = false;
+  const Hierarchy* v1_devices_ = nullptr;
   bool in_unit_ = false;
 };
 
@@ -196,7 +242,7 @@ class Planner {
 
 bool PodRequest::has_limits() const {
   return std::any_of(apps.begin(), apps.end(),
-                     [](const AppRequest& app) { return !app.limits.empty(); });
+                     [](const AppRequest& app) { return !app.limits.empty() || !app.devices.empty(); });
 }
 
 std::string ScopeName(std::string_view uuid) {

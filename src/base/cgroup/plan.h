@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cgroup/devices.h"
 #include "base/cgroup/layout.h"
 
 namespace rkt::cgroup {
@@ -36,6 +37,7 @@ struct Limits {
 struct AppRequest {
   std::string name;
   Limits limits;
+  std::vector<DeviceRule> devices;  // not empty: these and the pseudo devices, no others
 };
 struct PodRequest {
   std::string uuid;
@@ -48,17 +50,19 @@ struct Step {
     kMakeDir,   // an existing one is fine
     kWrite,     // text to an existing file
     kMoveSelf,  // this process enters the group `path`
+    kDevices,   // `devices` is the policy of the v2 group `path`
   };
   Kind kind;
   std::string path;
   std::string text;
+  std::vector<DeviceRule> devices = {};
   bool operator==(const Step&) const = default;
 };
 
 // A limit that cannot be set, for the warning of the caller.
 struct MissingController {
   std::string app;
-  std::string resource;  // "memory", "cpu", "cpu-shares", "pids"
+  std::string resource;  // "memory", "cpu", "cpu-shares", "pids"; "devices"
 };
 
 struct Plan {

@@ -45,6 +45,10 @@ std::vector<std::string> Texts(const Plan& plan) {
       case Step::Kind::kWrite:
         texts.push_back(StrCat(path, " = ", step.text));
         break;
+      case Step::Kind::kDevices:
+        texts.push_back(StrCat("devices ", path));
+        EXPECT_FALSE(step.devices.empty());
+        break;
       case Step::Kind::kMoveSelf:
         texts.push_back(StrCat("move ", path));
         break;
@@ -221,6 +225,53 @@ TEST(Plan, CpuValuesStayInTheRangesOfTheKernel) {
   std::vector<std::string> texts = Texts(MakePlan(V2("/"), Request(limits)));
   EXPECT_THAT(texts, testing::Contains("/POD/system.slice/web.service/cpu.max = 1000 100000"));
   EXPECT_THAT(texts, testing::Contains("/POD/system.slice/web.service/cpu.weight = 10000"));
+}
+
+PodRequest DeviceRequest() {
+  PodRequest request = Request({});
+  request.apps[0].devices.push_back({.block = true, .major = 8, .minor = 1, .write = false});
+  return request;
+}
+
+TEST(DevicePolicy, OnV1TheAppGetsAGroupThatAllowsWhatIsListed) {
+  Layout layout = ParseLayout(
+      StrCat(kV1Mounts, "36 31 0:39 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices\n"),
+      StrCat(kV1Self, "5:devices:/\n"), "");
+  Plan plan = MakePlan(layout, DeviceRequest());
+  std::vector<std::string> texts = Texts(plan);
+  const std::string group = "/devices/user.slice/session-1.scope/POD/system.slice/web.service";
+  EXPECT_THAT(texts, testing::Contains(StrCat("mkdir ", group)));
+  EXPECT_THAT(texts, testing::Contains(StrCat(group, "/devices.deny = a")));
+  EXPECT_THAT(texts, testing::Contains(StrCat(group, "/devices.allow = b 8:1 r")));
+  EXPECT_THAT(texts, testing::Contains(StrCat(group, "/devices.allow = c 1:3 rwm")));
+  ASSERT_EQ(plan.apps[0].v1_groups.size(), 1u);
+  EXPECT_THAT(plan.apps[1].v1_groups, IsEmpty());
+  EXPECT_TRUE(plan.missing.empty());
+  EXPECT_FALSE(plan.subcgroup.empty());
+}
+
+TEST(DevicePolicy, OnV2TheAppGetsAGroupWithAProgram) {
+  Plan plan = MakePlan(V2("/"), DeviceRequest());
+  EXPECT_THAT(Texts(plan), ElementsAre("mkdir /POD", "mkdir /POD/system.slice", "mkdir /POD/system.slice/web.service",
+                                       "devices /POD/system.slice/web.service"));
+  EXPECT_TRUE(plan.apps[0].v2_group.ends_with("/web.service"));
+  EXPECT_TRUE(plan.apps[1].v2_group.empty()) << "with the supervisor";
+  // A hybrid machine without the controller takes the unified hierarchy.
+  EXPECT_THAT(Texts(MakePlan(V1(), DeviceRequest())),
+              testing::Contains("devices /unified/user.slice/POD/system.slice/web.service"));
+}
+
+TEST(DevicePolicy, WithLimitsTheProgramIsAtTheSameGroup) {
+  PodRequest request = DeviceRequest();
+  request.apps[0].limits.memory_bytes = 64000000;
+  std::vector<std::string> texts = Texts(MakePlan(V2("/"), request));
+  EXPECT_EQ(std::count(texts.begin(), texts.end(), "devices /POD/system.slice/web.service"), 1);
+}
+
+TEST(DevicePolicy, WithoutAnyHierarchyItIsMissing) {
+  Plan plan = MakePlan(ParseLayout("", "", ""), DeviceRequest());
+  ASSERT_EQ(plan.missing.size(), 1u);
+  EXPECT_EQ(plan.missing[0].resource, "devices");
 }
 
 }  // namespace

@@ -11,6 +11,12 @@
 
 namespace rkt::stage1 {
 
+namespace {
+// What the rest of an app's start takes: becoming its user and, for root, installing its filter.
+constexpr uint64_t kForStart =
+    uint64_t{1} << CAP_SETGID | uint64_t{1} << CAP_SETUID | uint64_t{1} << CAP_SYS_ADMIN;
+}  // namespace
+
 int ApplyCapabilities(uint64_t mask, CapabilityStep* failed) {
   *failed = CapabilityStep::kAmbient;
   // EINVAL: a kernel before 4.3, which has none to clear.
@@ -33,11 +39,14 @@ int ApplyCapabilities(uint64_t mask, CapabilityStep* failed) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2];
   if (::syscall(SYS_capget, &header, data) != 0) return errno;
-  if ((data[0].inheritable | data[1].inheritable) != 0) {
-    data[0].inheritable = 0;
-    data[1].inheritable = 0;
-    if (::syscall(SYS_capset, &header, data) != 0) return errno;
+  uint64_t left = mask | kForStart;
+  for (int half = 0; half < 2; ++half) {
+    auto kept = static_cast<uint32_t>(left >> (32 * half));
+    data[half].permitted &= kept;
+    data[half].effective &= kept;
+    data[half].inheritable = 0;
   }
+  if (::syscall(SYS_capset, &header, data) != 0) return errno;
   *failed = CapabilityStep::kNone;
   return 0;
 }

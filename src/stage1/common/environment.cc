@@ -38,12 +38,16 @@ Result<std::vector<std::string>> AppEnvironment(const EnvironmentRequest& reques
            (name == kMetadataUrl && !request.metadata_url.empty());
   };
   std::vector<std::string> environment;
-  environment.reserve(request.app.size() + std::size(kDefaults) + 2);
-  for (const Default& entry : kDefaults) {
+  environment.reserve(request.app.size() + std::size(kDefaults) + 4);
+  auto add_default = [&](std::string_view name, std::string_view value) {
     bool given = std::any_of(request.app.begin(), request.app.end(),
-                             [&](const auto& pair) { return pair.first == entry.name; });
-    if (!given) environment.push_back(StrCat(entry.name, '=', entry.value));
-  }
+                             [&](const auto& pair) { return pair.first == name; });
+    if (!given && !value.empty()) environment.push_back(StrCat(name, '=', value));
+  };
+  for (const Default& entry : kDefaults) add_default(entry.name, entry.value);
+  // How programs see that they are in a container (appc 0.8.11, "Execution Environment").
+  add_default("container", request.container);
+  add_default("TERM", request.terminal);
   for (auto entry = request.app.begin(); entry != request.app.end(); ++entry) {
     bool overridden = std::any_of(entry + 1, request.app.end(),
                                   [&](const auto& later) { return later.first == entry->first; });

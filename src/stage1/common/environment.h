@@ -21,9 +21,11 @@ struct EnvironmentRequest {
   // The manifest's entries, the pod's word already merged into the image's. They win over the
   // defaults; a later entry wins over an earlier one of the same name.
   std::vector<std::pair<std::string, std::string>> app;
+  std::string container = {};  // "container" unless the app sets it, empty: not set (fly)
+  std::string terminal = {};   // TERM unless the app sets it, empty: not set
 };
 
-// "NAME=value" for execve: defaults (PATH, SHELL, USER, LOGNAME, HOME) that the app does not set,
+// "NAME=value" for execve: defaults (PATH, SHELL, USER, LOGNAME, HOME, container) that the app does not set,
 // its own entries in order, AC_APP_NAME and AC_METADATA_URL, which nobody overrides. kInvalid: a
 // name that is empty or has '=' or NUL in it, a value with NUL.
 Result<std::vector<std::string>> AppEnvironment(const EnvironmentRequest& request);

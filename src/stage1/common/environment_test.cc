@@ -46,6 +46,17 @@ TEST(AppEnvironment, OurOwnNamesCannotBeOverridden) {
   EXPECT_EQ(environment->size(), 7u);
 }
 
+TEST(AppEnvironment, ContainerAndTerminalAreSetUnlessTheAppSetsThem) {
+  auto environment = AppEnvironment({"web", "", {}, "rkt", "xterm"});
+  ASSERT_TRUE(environment);
+  EXPECT_EQ(EnvironmentValue(*environment, "container"), "rkt");
+  EXPECT_EQ(EnvironmentValue(*environment, "TERM"), "xterm");
+  environment = AppEnvironment({"web", "", {{"container", "oci"}, {"TERM", ""}}, "rkt", "xterm"});
+  ASSERT_TRUE(environment);
+  EXPECT_EQ(EnvironmentValue(*environment, "container"), "oci");
+  EXPECT_EQ(EnvironmentValue(*environment, "TERM"), "");
+}
+
 TEST(AppEnvironment, InvalidEntriesAreErrors) {
   EXPECT_FALSE(AppEnvironment({"web", "", {{"", "x"}}}));
   EXPECT_FALSE(AppEnvironment({"web", "", {{"A=B", "x"}}}));

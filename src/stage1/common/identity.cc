@@ -32,7 +32,9 @@ Result<std::string> ReadDatabase(int root, const std::string& path) {
   Fd file = TRY(OpenInRoot(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (::fstat(file.get(), &status) != 0) return SysErr("stat ", path);
   if (!S_ISREG(status.st_mode)) return Err(Code::kInvalid, path, " is not a regular file");
-  return TRY_CTX(ReadFd(file.get(), kMaxDatabase), "reading ", path);
+  auto text = ReadFd(file.get(), kMaxDatabase);
+  if (!text) return Err(text.error().code(), path, " cannot be read: ", text.error().Text());
+  return text;
 }
 
 // The third field of the first line whose first field is `name`; both files have the id there.
@@ -87,13 +89,21 @@ Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text) {
     if (id > kMaxId) return OutOfRange(kind.name, std::to_string(id));
     return id;
   }
-  std::string database =
-      TRY_CTX(ReadDatabase(root, kind.database), "cannot look up ", kind.name, " ", Quote(text));
-  std::optional<std::string_view> id = FindId(database, text);
+  // One message, not a chain: users are shown the innermost cause of an app's failure.
+  auto database = ReadDatabase(root, kind.database);
+  if (!database) {
+    return Error(database.error().code(), database.error().err(),
+                 StrCat("cannot look up ", kind.name, " ", Quote(text), ": ", database.error().Text()));
+  }
+  std::optional<std::string_view> id = FindId(*database, text);
   if (!id) {
     return Err(Code::kNotFound, kind.name, " ", Quote(text), " not found in ", kind.database);
   }
-  return TRY_CTX(ParseId(kind.name, *id), kind.database, ": ", kind.name, " ", Quote(text));
+  auto number = ParseId(kind.name, *id);
+  if (!number) {
+    return Err(Code::kInvalid, kind.database, ": ", kind.name, " ", Quote(text), ": ", number.error().Text());
+  }
+  return number;
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <initializer_list>
@@ -51,7 +54,7 @@ constexpr uint64_t kInside = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 
 // The directory that holds `path`, and its last element. Returns -1 with errno.
 int OpenParent(int root, const char* path, uint64_t resolve, const char** name) {
-  char parent[4096];
+  char parent[PATH_MAX];
   const char* slash = strrchr(path, '/');
   if (slash == nullptr || slash == path) {
     *name = slash == nullptr ? path : path + 1;
@@ -68,14 +71,12 @@ int OpenParent(int root, const char* path, uint64_t resolve, const char** name) 
   return OpenBeneath(root, parent, O_PATH | O_DIRECTORY, resolve);
 }
 
-// Makes what is missing of a volume's target: directories 0755, and at the end a directory or an empty file.
-int MakeTarget(int root, const char* path, bool directory) {
-  char prefix[4096];
+// Makes what is missing on the way to a volume's target: directories 0755, and at the end a directory or an empty
+// file. 0 when all is there. 1 where a link leads to what is not there: `onward`, of PATH_MAX bytes, is then the path
+// with the link's content in its place. -1 with errno.
+int MakeMissing(int root, const char* path, bool directory, char* onward) {
+  char prefix[PATH_MAX];
   size_t length = strlen(path);
-  if (length >= sizeof prefix) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
   for (size_t end = 1; end <= length; ++end) {
     if (end != length && path[end] != '/') continue;
     if (path[end - 1] == '/') continue;
@@ -90,18 +91,48 @@ int MakeTarget(int root, const char* path, bool directory) {
     const char* name;
     int parent = OpenParent(root, prefix, kInside, &name);
     if (parent < 0) return -1;
-    int rc;
-    if (end == length && !directory) {
-      rc = ::mknodat(parent, name, S_IFREG | 0644, 0);
-    } else {
-      rc = ::mkdirat(parent, name, 0755);
-    }
+    bool file = end == length && !directory;
+    int rc = file ? ::mknodat(parent, name, S_IFREG | 0644, 0) : ::mkdirat(parent, name, 0755);
     int err = errno;
+    if (rc != 0 && err == EEXIST) {
+      // A link of the image to something that is missing. Resolved as the app would, inside its root.
+      char link[PATH_MAX];
+      ssize_t size = ::readlinkat(parent, name, link, sizeof link);
+      err = size < 0 ? EEXIST : ENAMETOOLONG;
+      size_t kept = size > 0 && link[0] != '/' ? static_cast<size_t>(name - prefix) : 0;
+      auto link_size = static_cast<size_t>(size > 0 ? size : 0);
+      if (size > 0 && kept + link_size + (length - end) + 1 <= PATH_MAX) {
+        memcpy(onward, prefix, kept);
+        memcpy(onward + kept, link, link_size);
+        memcpy(onward + kept + link_size, path + end, length - end + 1);
+        ::close(parent);
+        return 1;
+      }
+    }
     ::close(parent);
     errno = err;
     if (rc != 0) return -1;
   }
-  return OpenBeneath(root, path, O_PATH, kInside);
+  return 0;
+}
+
+// The target of a volume, made where it is missing.
+int MakeTarget(int root, const char* path, bool directory) {
+  constexpr int kMaxLinks = 40;  // as many as the kernel follows
+  char current[PATH_MAX], onward[PATH_MAX];
+  if (strlen(path) >= sizeof current) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  strcpy(current, path);
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    int rc = MakeMissing(root, current, directory, onward);
+    if (rc < 0) return -1;
+    if (rc == 0) return OpenBeneath(root, current, O_PATH, kInside);
+    strcpy(current, onward);
+  }
+  errno = ELOOP;
+  return -1;
 }
 
 int SetAttributes(int mount, uint64_t attributes, bool recursive) {
@@ -109,6 +140,12 @@ int SetAttributes(int mount, uint64_t attributes, bool recursive) {
   struct mount_attr attr = {};
   attr.attr_set = attributes;
   return ::mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
+}
+
+int SetPropagation(int mount, uint64_t propagation) {
+  struct mount_attr attr = {};
+  attr.propagation = propagation;
+  return ::mount_setattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr);
 }
 
 int Attach(int mount, int target) {
@@ -220,8 +257,12 @@ int MakeEntry(int parent, const char* name, const MountStep& step) {
   switch (step.kind) {
     case MountStep::Kind::kSymlink:
       return ::symlinkat(step.source, parent, name) != 0 && errno != EEXIST ? -1 : 0;
-    case MountStep::Kind::kFile:
+    case MountStep::Kind::kFile: {
+      // A link of the image would lead the mount, or whoever reads, elsewhere: a file takes its place.
+      struct stat st;
+      if (::fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) ::unlinkat(parent, name, 0);
       return ::mknodat(parent, name, S_IFREG | step.mode, 0) != 0 && errno != EEXIST ? -1 : 0;
+    }
     default:
       break;
   }
@@ -247,7 +288,8 @@ int RunMountStep(int root, const MountStep& step, BindSource* sources) {
     case MountStep::Kind::kFile: {
       if (strchr(step.target, '/') == nullptr) return MakeEntry(root, step.target, step);
       const char* name;
-      int parent = OpenParent(root, step.target, kStrict, &name);
+      bool file = step.kind == MountStep::Kind::kFile;
+      int parent = OpenParent(root, step.target, file ? kInside : kStrict, &name);
       return parent < 0 ? -1 : MakeEntry(parent, name, step);
     }
     case MountStep::Kind::kDev:
@@ -274,11 +316,15 @@ int RunMountStep(int root, const MountStep& step, BindSource* sources) {
     case MountStep::Kind::kProvide:
     case MountStep::Kind::kVolume: {
       bool volume = step.kind == MountStep::Kind::kVolume;
-      int target = OpenBeneath(root, step.target, O_PATH, volume ? kInside : kStrict);
+      int target = OpenBeneath(root, step.target, O_PATH, kInside);
       if (target < 0 && volume && errno == ENOENT) target = MakeTarget(root, step.target, step.directory);
       if (target < 0) return -1;
       int mount = sources->Take(step);
-      return mount < 0 ? -1 : Attach(mount, target);
+      if (mount < 0) return -1;
+      // What the host mounts below a volume later shows up in it; below one that is read-only it would be writable.
+      bool sealed = volume && (step.attributes & MOUNT_ATTR_RDONLY) != 0;
+      if (sealed && SetPropagation(mount, MS_PRIVATE) != 0) return -1;
+      return Attach(mount, target);
     }
   }
   errno = EINVAL;
@@ -341,9 +387,11 @@ void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
 }
 
 void WriteOomScore(const AppChildPlan& plan, AppFailure* failure) {
-  // /proc is the one mounted above, so it is procfs.
-  int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  // A volume may lie over the /proc that was mounted above: what is written to is looked at.
+  int file = OpenBeneath(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
   if (file < 0) Fail(failure, AppStep::kResources, errno);
+  struct statfs fs;
+  if (::fstatfs(file, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC) Fail(failure, AppStep::kResources, ENOTSUP);
   char text[16];
   int n = 0;
   int value = plan.oom_score_adj;
@@ -358,8 +406,16 @@ void WriteOomScore(const AppChildPlan& plan, AppFailure* failure) {
   ::close(file);
 }
 
+// The directory as the app would reach it, but through none of /proc's links, which lead out of the root: to what the
+// pod's first process or a stream of the caller's has open.
+void EnterWorkingDirectory(const AppChildPlan& plan, AppFailure* failure) {
+  int fd = OpenBeneath(AT_FDCWD, plan.working_directory, O_PATH | O_DIRECTORY, RESOLVE_NO_MAGICLINKS);
+  if (fd < 0 || ::fchdir(fd) != 0) Fail(failure, AppStep::kDirectory, errno);
+  ::close(fd);
+}
+
 [[noreturn]] void ConfineAndExec(const AppChildPlan& plan, AppFailure* failure) {
-  if (::chdir(plan.working_directory) != 0) Fail(failure, AppStep::kDirectory, errno);
+  EnterWorkingDirectory(plan, failure);
   if (plan.set_oom_score) WriteOomScore(plan, failure);
   stage1::CapabilityStep capability_step;
   if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(failure, AppStep::kCapabilities, err);
@@ -446,7 +502,7 @@ pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* f
   alignas(16) static char stack[256 << 10];
   Child child = {&plan, failure};
   struct clone_args args = {};
-  // Handlers that are not the default's (an ignored SIGPIPE of rkt's caller) would outlive execve.
+  // The supervisor's handlers are none of the app's; what was ignored has been reset long before (run.cc).
   args.flags = plan.clone_flags | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
   args.exit_signal = SIGCHLD;
   if (plan.cgroup_fd >= 0) {

@@ -22,10 +22,10 @@ struct MountStep {
   enum class Kind : uint8_t {
     kDirectory,   // make sure that there is a directory (mode); a symlink there is refused
     kSymlink,     // target -> source, unless something is there
-    kFile,        // an empty file to bind onto (mode), unless something is there
+    kFile,        // an empty file to bind onto (mode), unless there is anything but a symlink
     kFilesystem,  // a new file system of type `source`, options in `options`
     kBind,        // a copy of what is at `source` in the pod's root, onto a path in /proc, /sys or /dev
-    kProvide,     // the same, onto a file that the image may have; a link there is refused
+    kProvide,     // the same, onto a file that the image may have
     kVolume,      // like kBind, but the target is made where it is missing and may be reached through symlinks
     kReadOnly,    // the target bound onto itself, read-only
     kDev,         // /dev: the directory `source`, made with the pseudo devices and links

@@ -56,16 +56,22 @@ void Bind(AppPlan& app, const char* source, const char* target, uint64_t attribu
   step.optional = optional;
 }
 
-// A file of the pod's root shown at a path of the app's.
-void ProvideFile(AppPlan& app, const char* source, const char* target) {
-  MountStep& file = Add(app, MountStep::Kind::kFile, target);
-  file.mode = 0644;
-  file.optional = true;
+void ShowFile(AppPlan& app, const char* source, const char* target, bool optional) {
   MountStep& step = Add(app, MountStep::Kind::kProvide, target);
   step.source = source;
   step.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  step.optional = true;
+  step.optional = optional;
 }
+
+// A file of the pod's root shown at a path of the app's. `optional`: an image whose /etc takes none goes without.
+void ProvideFile(AppPlan& app, const char* source, const char* target, bool optional) {
+  MountStep& file = Add(app, MountStep::Kind::kFile, target);
+  file.mode = 0644;
+  file.optional = optional;
+  ShowFile(app, source, target, optional);
+}
+
+bool IsAskedFor(const std::string& mode) { return mode == "host" || mode == "stage0"; }
 
 void AddDev(AppPlan& app, const RunOptions& options) {
   Directory(app, "dev", 0755, false);
@@ -123,15 +129,18 @@ void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount
   Directory(app, "etc", 0755, true);
   Directory(app, "run", 0755, true);
   Directory(app, "tmp", 01777, true);
-  ProvideFile(app, "dev/hostname", "etc/hostname");
-  if (options.resolv_mode == "host" || options.resolv_mode == "stage0") {
-    ProvideFile(app, "etc/rkt-resolv.conf", "etc/resolv.conf");
-  }
-  if (options.hosts_mode != "default") {
-    ProvideFile(app, "etc/rkt-hosts", "etc/hosts");
+  ProvideFile(app, "dev/hostname", "etc/hostname", true);
+  if (IsAskedFor(options.resolv_mode)) ProvideFile(app, "etc/rkt-resolv.conf", "etc/resolv.conf", false);
+  if (IsAskedFor(options.hosts_mode)) {
+    ProvideFile(app, "etc/rkt-hosts", "etc/hosts", false);
   } else if (fallback_hosts) {
-    ProvideFile(app, "dev/hosts", "etc/hosts");
+    ProvideFile(app, "dev/hosts", "etc/hosts", true);
   }
+}
+
+void AddFilesOverVolumes(AppPlan& app, const RunOptions& options) {
+  if (IsAskedFor(options.resolv_mode)) ShowFile(app, "etc/rkt-resolv.conf", "etc/resolv.conf", true);
+  if (IsAskedFor(options.hosts_mode)) ShowFile(app, "etc/rkt-hosts", "etc/hosts", true);
 }
 
 }  // namespace rkt::native

@@ -30,6 +30,7 @@ struct RunOptions {
   std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
   std::string hosts_mode = "default";   // "host", "stage0", "default"
   bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)
+  std::string terminal;              // the caller's TERM where the app gets a terminal (likewise)
 
   bool PrivateIpc() const { return ipc != "parent"; }
 };

@@ -4,8 +4,6 @@
 #include "stage1/native/plan.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
-
 #include <algorithm>
 
 #include "base/file.h"
@@ -15,23 +13,12 @@
 #include "stage1/common/environment.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/common/seccomp.h"
+#include "stage1/common/stop_signal.h"
+#include "stage1/native/volume_plan.h"
 
 namespace rkt::native {
 
 namespace {
-
-// "/a//b/./c/" as "/a/b/c". ".." is an error of the manifest: a target is named, not walked to.
-Result<std::string> CleanTarget(std::string_view path) {
-  std::string clean;
-  for (const std::string& element : Split(path, '/')) {
-    if (element.empty() || element == ".") continue;
-    if (element == "..") return Err(Code::kInvalid, "mount path ", Quote(path), " contains \"..\"");
-    clean += '/';
-    clean += element;
-  }
-  if (clean.empty()) return Err(Code::kInvalid, "mount path ", Quote(path), " is the root directory");
-  return clean;
-}
 
 Status PlanSeccomp(AppPlan& app, const appc::App& section, const RunOptions& options) {
   auto isolators = appc::GetSeccomp(section.isolators);
@@ -70,23 +57,67 @@ bool LooksLikeAName(const std::string& text) {
   return !text.empty() && text != "root" && text[0] != '/' && !ParseInt(text);
 }
 
-// Whether the image was converted from docker, where a group that is named like the user and does not exist means
-// the user's id.
-bool IsFromDocker(int pod_dir, const std::string& app) {
-  auto text = ReadFileAt(pod_dir, pod::AppImageManifest(app));
-  if (!text) return false;
-  auto image = appc::ParseImageManifest(*text);
-  return image && appc::FindAnnotation(image->annotations, "appc.io/docker/repository") != nullptr;
+// The image manifest of an app, for what only images converted from docker say. Read when somebody asks, and taken
+// apart only where it says anything of that kind.
+class DockerOrigin {
+ public:
+  DockerOrigin(int pod_dir, const std::string& app) : pod_dir_(pod_dir), app_(app) {}
+
+  // Null: the image does not come from docker.
+  const appc::ImageManifest* Image() {
+    if (!read_) Read();
+    return image_ && appc::FindAnnotation(image_->annotations, "appc.io/docker/repository") != nullptr ? &*image_
+                                                                                                       : nullptr;
+  }
+  // The signal that the image wants to be stopped with; null where it says none.
+  const std::string* StopSignal() {
+    if (!read_) Read();
+    return image_ ? appc::FindAnnotation(image_->annotations, stage1::kDockerStopSignalAnnotation) : nullptr;
+  }
+
+ private:
+  void Read() {
+    read_ = true;
+    auto text = ReadFileAt(pod_dir_, pod::AppImageManifest(app_));
+    if (!text || text->find("appc.io/docker/") == std::string::npos) return;
+    auto image = appc::ParseImageManifest(*text);
+    if (image) image_ = *std::move(image);
+  }
+
+  int pod_dir_;
+  const std::string& app_;
+  bool read_ = false;
+  std::optional<appc::ImageManifest> image_;
+};
+
+// A group that does not exist means the user's id where docker's conversion has made it of the user's name.
+bool DockerMeansTheUser(const appc::App& section, DockerOrigin& docker) {
+  if (section.user != section.group || !LooksLikeAName(section.group)) return false;
+  const appc::ImageManifest* image = docker.Image();
+  // An override of the command line is meant as it stands.
+  return image != nullptr && image->app && image->app->group == section.group &&
+         image->app->user == image->app->group;
 }
 
-Status PlanPrograms(AppPlan& app, const appc::App& section, int pod_dir, int root) {
+int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, DockerOrigin& docker) {
+  const std::string* wish = appc::FindAnnotation(runtime.annotations, stage1::kStopSignalAnnotation);
+  if (wish == nullptr) wish = docker.StopSignal();
+  if (wish == nullptr) return SIGTERM;
+  auto signal = stage1::ParseSignal(*wish);
+  if (!signal) {
+    plan.warnings.push_back(StrCat("warning: app ", Quote(runtime.name), ": stop signal ", Quote(*wish),
+                                   " is not known, it will be SIGTERM"));
+  }
+  return signal.value_or(SIGTERM);
+}
+
+Status PlanPrograms(AppPlan& app, const appc::App& section, DockerOrigin& docker, int root) {
   if (section.exec.empty()) return Err(Code::kInvalid, "no program to execute: exec is empty");
   stage1::IdentityRequest request;
   request.user = section.user;
   request.group = section.group;
   request.supplementary_gids.assign(section.supplementary_gids.begin(), section.supplementary_gids.end());
-  request.docker_gid_fallback = section.user == section.group && LooksLikeAName(section.group) &&
-                                IsFromDocker(pod_dir, app.name);
+  request.docker_gid_fallback = DockerMeansTheUser(section, docker);
   app.main.identity = TRY(stage1::ResolveIdentity(root, request));
   std::string path(stage1::EnvironmentValue(app.environment, "PATH"));
   auto plan_program = [&](ProgramPlan& program, const std::vector<std::string>& exec) -> Status {
@@ -108,112 +139,6 @@ Status PlanPrograms(AppPlan& app, const appc::App& section, int pod_dir, int roo
   return {};
 }
 
-// The volumes of the pod in the order of their first use, each attached once.
-class VolumeTable {
- public:
-  explicit VolumeTable(PodPlan& plan) : plan_(plan) {}
-
-  // The index in PodPlan::volumes.
-  Result<size_t> Use(const appc::Volume& volume) {
-    for (size_t i = 0; i < names_.size(); ++i) {
-      if (names_[i] == volume.name) return i;
-    }
-    VolumePlan entry;
-    entry.empty = volume.kind == appc::Volume::Kind::kEmpty;
-    entry.mount_path = StrCat("rkt/volumes/", plan_.volumes.size());
-    if (entry.empty) {
-      entry.source = pod::SharedVolume(volume.name);
-      entry.mode = volume.ModeBits();
-      entry.uid = volume.uid.value_or(0);
-      entry.gid = volume.gid.value_or(0);
-    } else {
-      entry.source = volume.source;
-      entry.recursive = volume.recursive.value_or(true);
-      struct stat st = TRY_CTX(StatAt(AT_FDCWD, volume.source, true), "volume ", Quote(volume.name));
-      entry.directory = S_ISDIR(st.st_mode);
-      entry.device = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
-    }
-    plan_.volumes.push_back(std::move(entry));
-    names_.push_back(volume.name);
-    return plan_.volumes.size() - 1;
-  }
-
- private:
-  PodPlan& plan_;
-  std::vector<std::string> names_;
-};
-
-struct UserMount {
-  std::string target;
-  size_t volume;
-  bool read_only;
-};
-
-Result<std::vector<UserMount>> PlanUserMounts(PodPlan& plan, VolumeTable& volumes,
-                                              const appc::PodManifest& manifest,
-                                              const appc::RuntimeApp& runtime, const appc::App& section) {
-  std::vector<UserMount> mounts;
-  auto mounted = [&](const std::string& target) {
-    return std::any_of(mounts.begin(), mounts.end(),
-                       [&](const UserMount& mount) { return mount.target == target; });
-  };
-  auto mount_point_read_only = [&](const std::string& target) {
-    for (const appc::MountPoint& point : section.mount_points) {
-      auto clean = CleanTarget(point.path);
-      if (clean && *clean == target) return point.read_only;
-    }
-    return false;
-  };
-  for (const appc::Mount& mount : runtime.mounts) {
-    std::string target = TRY(CleanTarget(mount.path));
-    if (mounted(target)) continue;
-    const appc::Volume* volume = mount.app_volume ? &*mount.app_volume : manifest.FindVolume(mount.volume);
-    if (volume == nullptr) {
-      return Err(Code::kInvalid, "mount ", Quote(target), ": volume ", Quote(mount.volume), " not found");
-    }
-    size_t index = TRY(volumes.Use(*volume));
-    mounts.push_back({target, index, volume->read_only.value_or(mount_point_read_only(target))});
-  }
-  for (const appc::MountPoint& point : section.mount_points) {
-    std::string target = TRY_CTX(CleanTarget(point.path), "mount point ", Quote(point.name));
-    if (mounted(target)) continue;
-    appc::Volume implicit;
-    const appc::Volume* volume = manifest.FindVolume(point.name);
-    if (volume == nullptr) {
-      implicit.name = StrCat(runtime.name, "-", point.name);
-      implicit.kind = appc::Volume::Kind::kEmpty;
-      volume = &implicit;
-      plan.warnings.push_back(StrCat("warning: no volume specified for mount point ", Quote(point.name),
-                                     ", implicitly creating an \"empty\" volume. This volume will be removed "
-                                     "when the pod is garbage-collected."));
-    }
-    size_t index = TRY(volumes.Use(*volume));
-    mounts.push_back({target, index, volume->read_only.value_or(point.read_only)});
-  }
-  // Outer targets first, so that a mount on /a does not hide the one on /a/b.
-  std::stable_sort(mounts.begin(), mounts.end(), [](const UserMount& a, const UserMount& b) {
-    return std::count(a.target.begin(), a.target.end(), '/') <
-           std::count(b.target.begin(), b.target.end(), '/');
-  });
-  return mounts;
-}
-
-void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMount>& mounts) {
-  for (const UserMount& mount : mounts) {
-    const VolumePlan& volume = plan.volumes[mount.volume];
-    MountStep step = {};
-    step.kind = MountStep::Kind::kVolume;
-    step.source = volume.mount_path.c_str();
-    app.strings.push_back(mount.target.substr(1));
-    step.target = app.strings.back().c_str();
-    step.directory = volume.directory;
-    step.recursive = volume.recursive;
-    step.attributes = (mount.read_only ? MOUNT_ATTR_RDONLY : 0) |
-                      (volume.device || app.allow_devices ? 0 : MOUNT_ATTR_NODEV);
-    app.mounts.push_back(step);
-  }
-}
-
 Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const appc::PodManifest& manifest,
                         const appc::RuntimeApp& runtime, const RunOptions& options) {
   AppPlan app;
@@ -231,8 +156,11 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   }
   TRY(PlanConfinement(app, *section, options));
   Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  TRY(PlanPrograms(app, *section, pod_dir, root.get()));
-  auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section));
+  DockerOrigin docker(pod_dir, runtime.name);
+  TRY(PlanPrograms(app, *section, docker, root.get()));
+  app.stop_signal = StopSignalOf(plan, runtime, docker);
+  auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section,
+                                   [&] { return docker.Image() != nullptr; }));
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
     return mount.target == "/sys" || mount.target.starts_with("/sys/");
   });
@@ -240,6 +168,10 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   AddSystemMounts(app, options, has_sys_mount, fallback_hosts);
   app.system_mount_count = app.mounts.size();
   AddUserMounts(app, plan, mounts);
+  bool over_etc = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
+    return mount.target == "/etc" || mount.target == "/etc/resolv.conf" || mount.target == "/etc/hosts";
+  });
+  if (over_etc) AddFilesOverVolumes(app, options);
   return app;
 }
 
@@ -250,6 +182,8 @@ Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions&
   app.allow_devices = options.disable_paths;
   stage1::EnvironmentRequest environment;
   environment.app_name = app.name;
+  environment.container = "rkt";
+  environment.terminal = options.terminal;
   for (const appc::EnvironmentVariable& variable : section.environment) {
     environment.app.emplace_back(variable.name, variable.value);
   }

@@ -7,6 +7,8 @@
 // manifests and the options before anything is cloned, so that what can be refused is refused while nothing runs.
 
 #include <linux/filter.h>
+#include <signal.h>
+#include <sys/types.h>
 
 #include <cstdint>
 #include <deque>
@@ -32,10 +34,15 @@ struct VolumePlan {
   bool recursive = true;
   bool directory = true;        // false: the source is a file
   bool device = false;          // the source is a device node: the mount is not nodev
+  bool block = false;           // and which one
+  dev_t device_number = 0;
   uint32_t mode = 0755;         // of an empty volume, with uid and gid
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::string mount_path;       // "rkt/volumes/0"
+  // An empty volume that begins with the content, mode and owner of a directory of the image: the app's root, in the
+  // pod's root, and the path in there. Empty: it does not.
+  std::string image_root, image_path;
 };
 
 // One program of an app: its main one, or an event handler.
@@ -59,6 +66,8 @@ struct AppPlan {
   std::span<const sock_filter> seccomp;          // seccomp_own or the default program
   std::optional<int> oom_score_adj;
   cgroup::Limits limits;
+  std::vector<cgroup::DeviceRule> devices;       // beside the pseudo devices; empty: nothing needs limiting
+  int stop_signal = SIGTERM;                     // what the main program is asked to end with
   bool readonly_rootfs = false;
   bool allow_devices = false;
   std::vector<MountStep> mounts;       // point into `strings`
@@ -93,6 +102,10 @@ std::span<const char* const> ReadOnlyPaths();
 // Adds the mounts that every app gets: /proc, /sys, /dev and what is in it, the confined paths, /etc/hostname and
 // the other files that rkt provides. `has_sys_mount`: a volume of the user covers /sys, or lies below it.
 void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount, bool fallback_hosts);
+
+// The files that the command line asks for (--dns, --hosts-entry), once more: a volume of the user lies over /etc or
+// over one of them, and the flags count more. Into a volume that has no such file none is put.
+void AddFilesOverVolumes(AppPlan& app, const RunOptions& options);
 
 // `pod_dir` is a descriptor of the pod's directory. Reads the apps' image manifests and looks into their roots.
 // kInvalid and kNotFound say which app cannot be started and why.

@@ -168,7 +168,7 @@ TEST_F(PodPlanTest, AnUnfilledMountPointGetsAnEmptyVolumeAndAWarning) {
   EXPECT_EQ(plan->warnings.size(), 1u);
 }
 
-TEST_F(PodPlanTest, OuterMountsComeBeforeInnerOnesAndDotsAreRefused) {
+TEST_F(PodPlanTest, OuterMountsComeBeforeInnerOnesAndPathsAreCleaned) {
   appc::Volume volume;
   volume.name = "v";
   volume.source = "/tmp";
@@ -182,8 +182,78 @@ TEST_F(PodPlanTest, OuterMountsComeBeforeInnerOnesAndDotsAreRefused) {
   ASSERT_TRUE(plan) << plan.error().Text();
   EXPECT_LT(IndexOf(plan->apps[0], "a"), IndexOf(plan->apps[0], "a/b"));
   EXPECT_EQ(plan->volumes.size(), 1u);
-  manifest_.apps[0].mounts[0].path = "/a/../../etc";
-  EXPECT_FALSE(Plan());
+  manifest_.apps[0].mounts[0].path = "/a/.././/../etc/";
+  plan = Plan();
+  ASSERT_TRUE(plan) << plan.error().Text();
+  EXPECT_NE(Find(plan->apps[0], Kind::kVolume, "etc"), nullptr);
+  manifest_.apps[0].mounts[0].path = "/a/..";
+  EXPECT_FALSE(Plan()) << "the root itself is no target";
+}
+
+TEST_F(PodPlanTest, VolumesThatMountsCarryAreTheSameOnlyWhereTheyAreAlike) {
+  appc::Mount one, two, three;
+  for (appc::Mount* mount : {&one, &two, &three}) {
+    mount->volume = "v";
+    mount->app_volume.emplace();
+    mount->app_volume->name = "v";
+    mount->app_volume->source = "/tmp";
+  }
+  two.app_volume->source = "/usr";
+  one.path = "/one";
+  two.path = "/two";
+  three.path = "/three";
+  manifest_.apps[0].mounts = {one, two, three};
+  auto plan = Plan();
+  ASSERT_TRUE(plan) << plan.error().Text();
+  ASSERT_EQ(plan->volumes.size(), 2u);
+  EXPECT_EQ(plan->volumes[1].source, "/usr");
+  EXPECT_STREQ(Find(plan->apps[0], Kind::kVolume, "one")->source, Find(plan->apps[0], Kind::kVolume, "three")->source);
+  EXPECT_STRNE(Find(plan->apps[0], Kind::kVolume, "one")->source, Find(plan->apps[0], Kind::kVolume, "two")->source);
+}
+
+TEST_F(PodPlanTest, OnlyADeviceThatMayNotBeWrittenTakesAPolicy) {
+  appc::Volume null;
+  null.name = "null";
+  null.source = "/dev/null";
+  manifest_.volumes = {null};
+  appc::Mount mount;
+  mount.volume = "null";
+  mount.path = "/dev/mine";
+  manifest_.apps[0].mounts = {mount};
+  auto plan = Plan();
+  ASSERT_TRUE(plan) << plan.error().Text();
+  EXPECT_FALSE(Find(plan->apps[0], Kind::kVolume, "dev/mine")->attributes & MOUNT_ATTR_NODEV);
+  EXPECT_TRUE(plan->apps[0].devices.empty());
+  manifest_.volumes[0].read_only = true;
+  plan = Plan();
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->apps[0].devices.size(), 1u);
+  EXPECT_EQ(plan->apps[0].devices[0], (cgroup::DeviceRule{.block = false, .major = 1, .minor = 3, .write = false}));
+  options_.disable_paths = true;
+  plan = Plan();
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->apps[0].devices.empty());
+}
+
+TEST_F(PodPlanTest, StopSignalsComeFromTheAppThenFromTheDockerImage) {
+  auto image = [&](const std::string& annotations) {
+    EXPECT_TRUE(MakeDirs(StrCat(dir_, "/", pod::AppInfoDir("a")), 0755));
+    EXPECT_TRUE(WriteFileAt(AT_FDCWD, StrCat(dir_, "/", pod::AppImageManifest("a")),
+                            StrCat(R"({"acKind":"ImageManifest","acVersion":"0.8.11","name":"x.example/a",)",
+                                   R"("labels":[{"name":"os","value":"linux"},{"name":"arch","value":"amd64"}],)",
+                                   R"("annotations":[)", annotations, "]}"),
+                            0644, true));
+  };
+  EXPECT_EQ(Plan()->apps[0].stop_signal, SIGTERM) << "without an image manifest";
+  image(R"({"name":"appc.io/docker/stopsignal","value":"SIGQUIT"})");
+  EXPECT_EQ(Plan()->apps[0].stop_signal, SIGQUIT);
+  appc::SetAnnotation(manifest_.apps[0].annotations, "coreos.com/rkt/stage2/stop-signal", "USR1");
+  EXPECT_EQ(Plan()->apps[0].stop_signal, SIGUSR1);
+  appc::SetAnnotation(manifest_.apps[0].annotations, "coreos.com/rkt/stage2/stop-signal", "NOPE");
+  auto plan = Plan();
+  EXPECT_EQ(plan->apps[0].stop_signal, SIGTERM);
+  ASSERT_EQ(plan->warnings.size(), 1u);
+  EXPECT_NE(plan->warnings[0].find("NOPE"), std::string::npos);
 }
 
 TEST_F(PodPlanTest, AMissingHostSourceIsAnErrorThatNamesTheVolume) {

@@ -4,6 +4,7 @@
 #include "stage1/native/pod_init.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -114,6 +115,9 @@ Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
   if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
     return SysErr("setting the hostname to ", Quote(plan.hostname));
   }
+  // What the caller's namespace and session have beside the name; kernels without keys have none to leave.
+  (void)!::setdomainname("(none)", 6);
+  (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   if (!plan.host_network) TRY(BringLoopbackUp());
   // What is mounted from here on stays here.
   if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));

@@ -30,6 +30,7 @@
 #include "stage1/native/pod_init.h"
 #include "stage1/native/pod_network.h"
 #include "stage1/native/supervisor.h"
+#include "stage1/native/volume_plan.h"
 
 namespace rkt::native {
 
@@ -58,6 +59,12 @@ bool HasPrivateMounts() {
   return word != nullptr && ParseInt(word) == ::getpid();
 }
 
+// What kind of terminal the caller has, as `enter` tells a command too.
+std::string TerminalName() {
+  const char* term = ::getenv("TERM");
+  return term != nullptr && *term != '\0' ? term : "vt100";
+}
+
 Result<std::string> WorkingDirectory() {
   char path[PATH_MAX];
   if (::getcwd(path, sizeof path) == nullptr) return SysErr("getcwd");
@@ -70,20 +77,6 @@ Status CompleteHosts(int pod_dir, const PodPlan& plan, const RunOptions& options
   std::string path = StrCat(pod::kStage1Rootfs, "/", pod::kHosts);
   std::string entries = TRY(ReadFileAt(pod_dir, path));
   return WriteFileAt(pod_dir, path, StrCat(stage1::FallbackHostsText(plan.hostname), entries), 0644, true);
-}
-
-// Empty volumes are directories of the pod: they live until it is collected.
-Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {
-  for (const VolumePlan& volume : plan.volumes) {
-    if (!volume.empty) continue;
-    TRY(MakeDirAt(pod_dir, pod::kSharedVolumesDir, 0750));
-    TRY(MakeDirAt(pod_dir, volume.source, 0700));
-    Fd dir = TRY(OpenAt(pod_dir, volume.source, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    if (::fchown(dir.get(), volume.uid, volume.gid) != 0 || ::fchmod(dir.get(), volume.mode) != 0) {
-      return SysErr("volume ", volume.source);
-    }
-  }
-  return {};
 }
 
 Result<std::vector<Fd>> OpenLogs(int pod_dir, const PodPlan& plan) {
@@ -103,8 +96,14 @@ std::string IsolatorName(const std::string& resource) {
 Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
   cgroup::PodRequest request;
   request.uuid = plan.uuid;
-  for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits});
+  for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits, app.devices});
   cgroup::Plan groups_plan = TRY_CTX(cgroup::PlanFor(request), "control groups");
+  for (const cgroup::MissingController& missing : groups_plan.missing) {
+    if (missing.resource != "devices") continue;
+    return Err(Code::kUnsupported, "app ", Quote(missing.app),
+               " may only read the device that a volume gives it, which takes control groups: this machine has "
+               "neither the devices controller nor the unified hierarchy mounted");
+  }
   if (!groups_plan.subcgroup.empty()) {
     // Written before they are made: whoever collects the pod must find them.
     TRY(WriteFileAt(pod_dir, pod::kSubcgroupFile, groups_plan.subcgroup, 0644, true));
@@ -115,6 +114,22 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
                             " isolator set but support disabled in the kernel, skipping"));
   }
   return groups;
+}
+
+// Programs inherit what their caller ignores, clone and execve keep it, and nobody who ignores SIGPIPE or SIGCHLD means
+// the apps of a pod, or the processes that wait for them. Returns the signals that end the pod: of those that come from
+// a terminal only the ones that the caller had not ignored (nohup, a shell's job in the background).
+sigset_t ResetIgnoredSignals() {
+  sigset_t stopping;
+  sigemptyset(&stopping);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&stopping, signal);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    struct sigaction action;
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_IGN) continue;
+    if (signal != SIGTERM) sigdelset(&stopping, signal);
+    ::signal(signal, SIG_DFL);
+  }
+  return stopping;
 }
 
 // Runs as pid 1 of the pod; never returns.
@@ -175,6 +190,7 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
 Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line) {
   RunOptions options = TRY(ParseRunOptions(arguments));
   options.tun_device = Exists("/dev/net/tun");
+  if (options.interactive && ::isatty(0)) options.terminal = TerminalName();
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
@@ -211,12 +227,12 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   files.outside_pidfd = self.get();
 
   // From here on signals wait until somebody asks for them, in both processes.
-  sigset_t all, waited;
+  sigset_t all;
   sigfillset(&all);
   for (int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, fatal);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  sigemptyset(&waited);
-  for (int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&waited, signal);
+  sigset_t waited = ResetIgnoredSignals();
+  sigaddset(&waited, SIGCHLD);
 
   TerminalModes terminal(0);
   auto pod = ClonePod(plan, options, files, StopTimeout(manifest), command_line, pod_path);

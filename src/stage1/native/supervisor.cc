@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
+#include "stage1/common/capabilities.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/native/memory.h"
 #include "stage1/native/pod_init.h"
@@ -267,10 +268,21 @@ void Supervisor::ReadKeyboard() {
 void Supervisor::BeginStop(int signal_number) {
   stopping_ = true;
   kill_at_ms_ = NowMs() + stop_timeout_seconds_ * int64_t{1000};
-  // Every process of the pod but this one.
-  ::kill(-1, signal_number);
-  // Shells at a terminal ignore SIGTERM.
-  if (slave_) ::kill(-1, SIGHUP);
+  bool own_signals = std::any_of(apps_.begin(), apps_.end(),
+                                 [](const AppState& app) { return app.plan->stop_signal != SIGTERM; });
+  if (!own_signals) {
+    // Every process of the pod but this one.
+    ::kill(-1, signal_number);
+    // Shells at a terminal ignore SIGTERM.
+    if (slave_) ::kill(-1, SIGHUP);
+  } else {
+    // A signal of an app's own is meant for its main process; what that leaves behind ends with the pod.
+    for (const AppState& app : apps_) {
+      if (app.pid <= 0) continue;
+      bool own = app.phase == Phase::kMain && app.plan->stop_signal != SIGTERM;
+      ::kill(own ? app.pid : -app.pid, own ? app.plan->stop_signal : signal_number);
+    }
+  }
   ::kill(-1, SIGCONT);
 }
 
@@ -388,9 +400,18 @@ int Supervisor::Run() {
     Finish();
     return 254;
   }
-  for (AppState& app : apps_) StartNext(app);
-  // While the apps run already: nobody can look at this process's root without being its like.
-  if (Status left = LeaveHost(); !left) {
+  // While the apps run already: nobody can look at this process's root without being its like. Where an app may have
+  // what it takes, the host's is gone before it starts.
+  bool leave_first = std::any_of(plan_.apps.begin(), plan_.apps.end(), [](const AppPlan& app) {
+    return (app.capabilities & ~stage1::kDefaultCapabilities) != 0;
+  });
+  Status left;
+  if (leave_first) left = LeaveHost();
+  for (AppState& app : apps_) {
+    if (left) StartNext(app);
+  }
+  if (!leave_first) left = LeaveHost();
+  if (!left) {
     Complain(left.error().Text());
     killed_ = true;
     Finish();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-#include "store/copy_tree.h"
+#include "base/copy_tree.h"
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -10,36 +10,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "store/extract.h"
-#include "store/merged_tree.h"
 
-namespace rkt::store {
+namespace rkt {
 
 namespace {
-
-constexpr int kMaxDepth = 2048;
-
-class Copier {
- public:
-  explicit Copier(int top) : top_(top) {}
-  Status Directory(int from, int to, const std::string& path, int depth);
-  Status Merged(const MergedEntry& from, int to, const std::string& path, int depth);
-
- private:
-  Status Entry(int from, int to, const std::string& name, const std::string& path, int depth);
-  Status File(int from, int to, const std::string& name, const struct stat& st);
-
-  int top_;
-  // Files with several names, to the first one copied (relative to the top).
-  std::map<std::pair<dev_t, ino_t>, std::string> links_;
-};
 
 Status CopyXattrs(int from, int to) {
   char names[64 << 10];
@@ -61,6 +40,12 @@ Status CopyXattrs(int from, int to) {
   return {};
 }
 
+}  // namespace
+
+bool IsKeptXattr(std::string_view name) {
+  return name == "security.capability" || name.starts_with("user.");
+}
+
 // Owner before mode and capabilities: chown takes those away.
 Status CopyAttributes(int from, int to, const struct stat& st) {
   if (::fchown(to, st.st_uid, st.st_gid) != 0) return SysErr("chown");
@@ -71,14 +56,14 @@ Status CopyAttributes(int from, int to, const struct stat& st) {
   return {};
 }
 
-Status Copier::File(int from, int to, const std::string& name, const struct stat& st) {
+Status TreeCopier::File(int from, int to, const std::string& name, const struct stat& st) {
   Fd source = TRY(OpenAt(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   Fd target = TRY(OpenAt(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   TRY(CopyFileData(source.get(), target.get()));
   return CopyAttributes(source.get(), target.get(), st);
 }
 
-Status Copier::Entry(int from, int to, const std::string& name, const std::string& path, int depth) {
+Status TreeCopier::Entry(int from, int to, const std::string& name, const std::string& path, int depth) {
   struct stat st = TRY(StatAt(from, name));
   if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
     auto [first, is_new] = links_.emplace(std::pair(st.st_dev, st.st_ino), path);
@@ -120,7 +105,7 @@ Status Copier::Entry(int from, int to, const std::string& name, const std::strin
   return {};
 }
 
-Status Copier::Directory(int from, int to, const std::string& path, int depth) {
+Status TreeCopier::Directory(int from, int to, const std::string& path, int depth) {
   struct stat st;
   if (::fstat(from, &st) != 0) return SysErr("stat ", path);
   for (const DirEntry& entry : TRY(ListDirFd(from))) {
@@ -128,33 +113,6 @@ Status Copier::Directory(int from, int to, const std::string& path, int depth) {
     TRY_CTX(Entry(from, to, entry.name, entry_path, depth), "copying ", Quote(entry_path));
   }
   return CopyAttributes(from, to, st);
-}
-
-Status Copier::Merged(const MergedEntry& from, int to, const std::string& path, int depth) {
-  if (depth > kMaxDepth) return Err(Code::kInvalid, "directories nested deeper than ", kMaxDepth);
-  std::set<std::string> names;
-  for (const Fd& part : from.parts) {
-    for (DirEntry& entry : TRY(ListDirFd(part.get()))) names.insert(std::move(entry.name));
-  }
-  for (const std::string& name : names) {
-    std::string entry_path = path.empty() ? name : StrCat(path, "/", name);
-    MergedEntry entry = TRY(StepMerged(from, name));
-    if (entry.kind == MergedEntry::Kind::kDirectory) {
-      if (::mkdirat(to, name.c_str(), 0700) != 0) return SysErr("mkdir ", Quote(entry_path));
-      Fd target = TRY(OpenAt(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      TRY(Merged(entry, target.get(), entry_path, depth + 1));
-    } else if (entry.kind == MergedEntry::Kind::kOther) {
-      TRY_CTX(Entry(entry.parts[0].get(), to, name, entry_path, depth), "copying ", Quote(entry_path));
-    }
-  }
-  return CopyAttributes(from.parts[0].get(), to, from.st);
-}
-
-}  // namespace
-
-Status CopyMerged(const std::vector<Fd>& layers, int to) {
-  MergedEntry root = TRY(FindMerged(layers, ""));
-  return Copier(to).Merged(root, to, "", 0);
 }
 
 Status CopyDirectoryAttributes(int from, int to) {
@@ -199,6 +157,6 @@ Status CopyFileData(int from, int to) {
   }
 }
 
-Status CopyDirectory(int from, int to) { return Copier(to).Directory(from, to, "", 0); }
+Status CopyDirectory(int from, int to) { return TreeCopier(to).Directory(from, to, "", 0); }
 
-}  // namespace rkt::store
+}  // namespace rkt

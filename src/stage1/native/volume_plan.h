@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// Which volume an app sees where: the mounts of the command line and the mount points of the image brought together
+// (runtime.md of the reference, section 9).
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "stage1/native/plan.h"
+
+namespace rkt::native {
+
+// The volumes of a pod in the order of their first use, each attached once.
+class VolumeTable {
+ public:
+  explicit VolumeTable(PodPlan& plan) : plan_(plan) {}
+
+  // The volume's index in PodPlan::volumes. Mounts may carry volumes of their own: those of one name are the same
+  // volume only where they are alike. kNotFound: the source of a host volume is not there.
+  Result<size_t> Use(const appc::Volume& volume);
+
+ private:
+  PodPlan& plan_;
+  std::vector<appc::Volume> seen_;
+};
+
+// One mount of an app: PodPlan::volumes[volume] at `target`, which is clean and absolute.
+struct UserMount {
+  std::string target;
+  size_t volume;
+  bool read_only;
+};
+
+// The mounts of an app in the order in which they have to be made, outer ones first. A mount point that nothing fills
+// gets an empty volume of its own and a warning; where `from_docker` says that the image was made for docker, that
+// volume begins with what the image has there. kInvalid: a mount without volume, or onto the root directory.
+Result<std::vector<UserMount>> PlanUserMounts(PodPlan& plan, VolumeTable& volumes, const appc::PodManifest& manifest,
+                                              const appc::RuntimeApp& runtime, const appc::App& section,
+                                              const std::function<bool()>& from_docker);
+
+// The same as steps of the app's start.
+void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMount>& mounts);
+
+// Makes the directories of the empty volumes in the pod's directory, with what they begin with.
+Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan);
+
+}  // namespace rkt::native

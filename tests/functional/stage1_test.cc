@@ -118,6 +118,21 @@ TEST_F(Stage1, ArgumentsAreThoseOfTheContract) {
   EXPECT_TRUE(Contains(output.out, "caller seen\n")) << output.out;
 }
 
+TEST_F(Stage1, PreparedPodsGetTheSameArguments) {
+  std::string stub = Stub(Annotations("6"));
+  std::string uuid = Trim(RktOk({"prepare", "--quiet", "--stage1-path=" + stub, JudgeAci()}).out);
+  Output output = Rkt({"run-prepared", "--net=none", "--hostname=h", "--dns=host", "--hosts-entry=host", "--ipc=parent", uuid});
+  EXPECT_EQ(output.code, 6) << output.All();
+  std::vector<std::string> args;
+  for (const std::string& line : Lines(output.out)) {
+    if (StartsWith(line, "arg ")) args.push_back(line.substr(4));
+  }
+  EXPECT_EQ(args, (Args{"--net=none", "--local-config=" + dir() + "/config-local", "--hostname=h",
+                        "--dns-conf-mode=resolv=host,hosts=host", "--ipc=parent", uuid}))
+      << output.out;
+  EXPECT_TRUE(Contains(output.out, "selinux  \n")) << output.out;
+}
+
 TEST_F(Stage1, OldInterfaceGetsNoNewArguments) {
   std::string stub = Stub(Annotations(""));
   Output output = Rkt(

@@ -83,7 +83,7 @@ TEST_F(AnySteering, LinesOfADatabaseThatGiveNoIdAreErrors) {
   }
 }
 
-TEST_F(AnySteering, DatabasesThatAreNoFilesAreNotWaitedFor) {
+TEST_F(Steering, DatabasesThatAreNoFilesAreNotWaitedFor) {
   const std::pair<const char*, std::function<void(Tar&)>> cases[] = {
       {"a link out", [&](Tar& tar) { tar.Symlink("rootfs/etc/passwd", bait() + "/passwd"); }},
       {"a link up", [&](Tar& tar) { tar.Symlink("rootfs/etc/passwd", "../../../../../../../.." + bait() + "/passwd"); }},

@@ -1,10 +1,11 @@
-# rkt_stage1(FLAVOR PROGRAM TARGET INTERFACE N ENTRYPOINTS NAME=/PATH... [DIRS DIR...])
+# rkt_stage1(FLAVOR PROGRAM TARGET INTERFACE N ENTRYPOINTS NAME=/PATH... [ENTER_FLAGS FLAG,...] [DIRS DIR...])
 #
 # Packs the static multicall program of TARGET and a manifest into stage1-FLAVOR.aci. Every entry point is a hard
 # link to the one program, which tells by argv[0] what it is asked for. The same program gives the same bytes.
+# ENTER_FLAGS are the flags that its `enter` knows (docs/stage1-contract.md).
 # DIRS are directories of the image's root besides those that the stage1 contract wants.
 function(rkt_stage1 flavor)
-  cmake_parse_arguments(STAGE1 "" "PROGRAM;INTERFACE" "ENTRYPOINTS;DIRS" ${ARGN})
+  cmake_parse_arguments(STAGE1 "" "PROGRAM;INTERFACE;ENTER_FLAGS" "ENTRYPOINTS;DIRS" ${ARGN})
   set(annotations "")
   set(names "")
   foreach(entry ${STAGE1_ENTRYPOINTS})
@@ -13,6 +14,10 @@ function(rkt_stage1 flavor)
            "{\"name\":\"coreos.com/rkt/stage1/${CMAKE_MATCH_1}\",\"value\":\"/${CMAKE_MATCH_2}\"},")
     list(APPEND names ${CMAKE_MATCH_2})
   endforeach()
+  if(STAGE1_ENTER_FLAGS)
+    string(APPEND annotations
+           "{\"name\":\"coreos.com/rkt/stage1/enter-flags\",\"value\":\"${STAGE1_ENTER_FLAGS}\"},")
+  endif()
   string(APPEND annotations
          "{\"name\":\"coreos.com/rkt/stage1/interface-version\",\"value\":\"${STAGE1_INTERFACE}\"}")
   set(manifest ${CMAKE_CURRENT_BINARY_DIR}/stage1-${flavor}.manifest)

@@ -3,12 +3,13 @@
 
 // rkt enter
 
-#include "stage0/enter.h"
+#include "cli/enter.h"
 
 #include "appc/names.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/pod_argument.h"
+#include "stage0/enter.h"
 
 namespace rkt::cli {
 
@@ -16,9 +17,12 @@ namespace {
 
 constexpr FlagSpec kOwnFlags[] = {
     TextFlag("app", "name of the app to enter; may be left out where the pod has one"),
+    TextFlag("user", "user that the command runs as: a name or number of the image, or a path whose owner is meant "
+                     "(default: the app's user)"),
+    TextFlag("group", "group that the command runs as, likewise (default: the primary group of --user, or the app's)"),
+    BoolFlag("privileged", "run with every capability and without system call filter, as root unless --user is given"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags};
 
 constexpr std::string_view kShell = "/bin/bash";
 
@@ -34,10 +38,14 @@ Result<std::string> AppName(const Invocation& invocation, const PodArgument& pod
   if (names.size() == 1) return names[0];
   Notice("", "pod contains multiple apps:");
   for (const std::string& app : names) Notice("", StrCat("\t", TerminalSafe(app)));
-  return Err(Code::kInvalid, "specify app using \"rkt enter --app= ...\"");
+  return Err(Code::kInvalid, "specify app using \"", invocation.CommandPath(), " --app= ...\"");
 }
 
-int Run(Invocation& invocation) {
+}  // namespace
+
+constinit const FlagGroup* const kEnterFlags[1] = {&kFlags};
+
+int RunEnter(Invocation& invocation) {
   if (invocation.words.empty()) return invocation.Usage();
   auto pod = ResolvePod(invocation, invocation.words[0]);
   if (!pod) return Fail("problem retrieving pod", std::move(pod).error());
@@ -56,22 +64,34 @@ int Run(Invocation& invocation) {
     Notice("", StrCat("no command specified, assuming ", Quote(kShell)));
     argv.emplace_back(kShell);
   }
-  Status failed = stage0::Enter(pod->data_dir, pod->uuid, *app, argv);
+  stage0::EnterIdentity identity;
+  identity.user = invocation.Text("user");
+  identity.group = invocation.Text("group");
+  identity.privileged = invocation.Bool("privileged");
+  for (const char* name : {"user", "group"}) {
+    if (invocation.Given(name) && invocation.Text(name).empty()) {
+      return Refuse(StrCat("--", name, ": empty"));
+    }
+  }
+  Status failed = stage0::Enter(pod->data_dir, pod->uuid, *app, identity, argv);
   return Fail("enter failed", std::move(failed).error());
 }
 
-}  // namespace
-
 constinit const CommandSpec kEnterCommand = {
     .name = "enter",
-    .synopsis = "[--app=APPNAME] UUID [CMD [ARGS ...]]",
+    .synopsis = "[--app=APPNAME] [--user=USER] [--group=GROUP] [--privileged] UUID [CMD [ARGS ...]]",
     .summary = "Run a command in an app of a running pod",
     .description =
-        R"(Runs the command inside the app, in the namespaces of the pod and the root file
-system of the app. Without a command it is /bin/bash. What is behind the UUID
-belongs to the command, flags included. The exit status is the command's.)",
-    .flags = kGroups,
-    .run = Run,
+        R"(Runs the command inside the app, as confined as the app itself: its namespaces and
+control groups, limits, capabilities and system call filter, its user and groups,
+environment and working directory. TERM is the caller's. Without a command it is
+/bin/bash. What is behind the UUID belongs to the command, flags included.
+
+On a terminal the command gets a terminal of its own in the pod; otherwise it gets
+standard input, output and error as they are. Signals are passed on, and the exit
+status is the command's.)",
+    .flags = kEnterFlags,
+    .run = RunEnter,
     .completes = Completion::kRunningPods,
     .first_word_ends_flags = true,
     .needs_root = true,

@@ -21,7 +21,7 @@ Result<std::vector<std::string>> AppNames(const std::string& data_dir, const std
 }
 
 Status Enter(const std::string& data_dir, const std::string& uuid, const std::string& app,
-             const std::vector<std::string>& argv) {
+             const EnterIdentity& identity, const std::vector<std::string>& argv) {
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   pod::Pod pod = TRY(pods.Get(uuid));
   if (pod.state() != pod::State::kRunning) {
@@ -30,8 +30,19 @@ Status Enter(const std::string& data_dir, const std::string& uuid, const std::st
   int pid = TRY_CTX(pod.WaitContainerPid(), "finding the process of pod ", Quote(uuid));
   Stage1Contract contract = TRY(ReadContract(pod));
   std::string program = TRY(EntryPointPath(data_dir, pod, contract, "enter"));
-  std::vector<std::string> words = {program, StrCat("--pid=", pid), StrCat("--appname=", app),
-                                    "--"};
+  std::vector<std::string> words = {program, StrCat("--pid=", pid), StrCat("--appname=", app)};
+  // A stage1 that does not know a flag must not be left to guess what to do about it.
+  auto add = [&](const char* name, const std::string& word) -> Status {
+    if (!contract.KnowsEnterFlag(name)) {
+      return Err(Code::kUnsupported, "--", name, " is not supported by the stage1 of pod ", Quote(uuid));
+    }
+    words.push_back(word);
+    return {};
+  };
+  if (!identity.user.empty()) TRY(add("user", StrCat("--user=", identity.user)));
+  if (!identity.group.empty()) TRY(add("group", StrCat("--group=", identity.group)));
+  if (identity.privileged) TRY(add("privileged", "--privileged"));
+  words.emplace_back("--");
   words.insert(words.end(), argv.begin(), argv.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());

@@ -374,7 +374,7 @@ TEST_F(PodOperations, StopAndEnterGoByTheTreeStoresCopy) {
   EXPECT_THAT(*AppNames(data_dir_, uuid), ElementsAre("app"));
   pid_t child = ::fork();
   if (child == 0) {
-    (void)Enter(data_dir_, uuid, "app", {"/bin/sh", "--pid=1"});
+    (void)Enter(data_dir_, uuid, "app", {}, {"/bin/sh", "--pid=1"});
     ::_exit(100);
   }
   EXPECT_EQ(WaitFor(child), 0);
@@ -385,7 +385,7 @@ TEST_F(PodOperations, StopAndEnterGoByTheTreeStoresCopy) {
   ASSERT_TRUE(WaitExited(data_dir_, uuid,
                          5'000'000'000));  // the stub's child holds the lock a moment longer
   EXPECT_EQ(*Stop(data_dir_, uuid, false), StopResult::kAlreadyStopped);
-  EXPECT_FALSE(Enter(data_dir_, uuid, "app", {"/bin/sh"}));
+  EXPECT_FALSE(Enter(data_dir_, uuid, "app", {}, {"/bin/sh"}));
 }
 
 TEST_F(PodOperations, RmTakesPreparedAndExitedPodsAtOnce) {

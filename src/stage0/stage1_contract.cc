@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "coreos.com/rkt/stage1/";
 constexpr std::string_view kInterfaceVersion = "interface-version";
+constexpr std::string_view kEnterFlags = "enter-flags";
 // The version of the interface from which on an option is understood.
 constexpr int kHostnameVersion = 2;
 constexpr int kInsecureVersion = 3;
@@ -75,6 +76,15 @@ std::string Stage1Contract::EntryPoint(std::string_view name) const {
   auto found = entry_points_.find(name);
   if (found == entry_points_.end() || found->second.empty()) return "";
   return found->second[0] == '/' ? found->second : StrCat("/", found->second);
+}
+
+bool Stage1Contract::KnowsEnterFlag(std::string_view name) const {
+  auto found = entry_points_.find(kEnterFlags);
+  if (found == entry_points_.end()) return false;
+  for (const std::string& flag : Split(found->second, ',')) {
+    if (Trim(flag) == name) return true;
+  }
+  return false;
 }
 
 Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract,

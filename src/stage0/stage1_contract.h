@@ -28,6 +28,9 @@ class Stage1Contract {
   // Path of an entry point ("run", "app/rm") inside stage1's root, beginning with '/'; empty where
   // it has none.
   std::string EntryPoint(std::string_view name) const;
+  // Whether `enter` understands the flag ("user", "group", "privileged"): those that the annotation
+  // coreos.com/rkt/stage1/enter-flags lists, separated by commas.
+  bool KnowsEnterFlag(std::string_view name) const;
 
  private:
   int version_ = 1;

@@ -133,5 +133,16 @@ TEST(NameFiles, HaveWhatWasAskedFor) {
             "options debug\ndomain example\n");
 }
 
+TEST(Stage1Contract, EnterFlagsAreThoseThatAreListed) {
+  appc::ImageManifest manifest;
+  EXPECT_FALSE(Stage1Contract::From(manifest)->KnowsEnterFlag("user"));
+  manifest.annotations.push_back({"coreos.com/rkt/stage1/enter-flags", "user, group"});
+  Stage1Contract contract = *Stage1Contract::From(manifest);
+  EXPECT_TRUE(contract.KnowsEnterFlag("user"));
+  EXPECT_TRUE(contract.KnowsEnterFlag("group"));
+  EXPECT_FALSE(contract.KnowsEnterFlag("privileged"));
+  EXPECT_FALSE(contract.KnowsEnterFlag(""));
+}
+
 }  // namespace
 }  // namespace rkt::stage0

@@ -106,6 +106,22 @@ Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text) {
   return number;
 }
 
+// The group of the first entry in the image's /etc/passwd that has this uid; `otherwise` where there is none.
+Result<uint32_t> PrimaryGroup(int root, uint32_t uid, uint32_t otherwise) {
+  if (uid == 0) return 0u;
+  Result<std::string> database = ReadDatabase(root, kUser.database);
+  if (!database) {
+    if (database.error().code() == Code::kNotFound) return otherwise;
+    return std::move(database).error();
+  }
+  for (const std::string& line : Split(*database, '\n')) {
+    std::vector<std::string> fields = Split(line, ':');
+    if (fields.size() < 4 || ParseInt(fields[2]) != static_cast<int64_t>(uid)) continue;
+    return TRY_CTX(ParseId(kGroup.name, fields[3]), kUser.database, ": user id ", uid);
+  }
+  return otherwise;
+}
+
 }  // namespace
 
 Result<Identity> ResolveIdentity(int root, const IdentityRequest& request) {
@@ -129,6 +145,20 @@ Result<Identity> ResolveIdentity(int root, const IdentityRequest& request) {
       identity.groups.push_back(group);
     }
   }
+  return identity;
+}
+
+Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app) {
+  Identity identity = app;
+  if (!user.empty()) {
+    identity.uid = TRY(Resolve(root, kUser, user));
+    if (group.empty()) identity.gid = TRY(PrimaryGroup(root, identity.uid, app.gid));
+    identity.groups.clear();
+  }
+  if (!group.empty()) identity.gid = TRY(Resolve(root, kGroup, group));
+  std::erase(identity.groups, app.gid);
+  std::erase(identity.groups, identity.gid);
+  identity.groups.insert(identity.groups.begin(), identity.gid);
   return identity;
 }
 

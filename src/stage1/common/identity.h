@@ -41,4 +41,9 @@ struct Identity {
 // or too large.
 Result<Identity> ResolveIdentity(int root, const IdentityRequest& request);
 
+// Somebody else in a running app whose own identity is `app`. `user` and `group` as in a request; an empty one is the
+// app's. A user without a group gets the primary one of the entry in /etc/passwd that has the uid (root: 0), or the
+// app's group where there is no such entry, and no supplementary groups; a group alone leaves those of the app.
+Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app);
+
 }  // namespace rkt::stage1

@@ -162,5 +162,30 @@ TEST_F(IdentityTest, PasswdOfGigabytesIsRefused) {
   EXPECT_EQ(identity.error().code(), Code::kInvalid);
 }
 
+TEST_F(IdentityTest, SomebodyElseInARunningApp) {
+  const Identity app = {1000, 100, {100, 4, 27}};
+  auto other = [&](const std::string& user, const std::string& group) {
+    auto identity = ResolveOther(root_.get(), user, group, app);
+    if (!identity) return std::string("refused");
+    std::string text = StrCat(identity->uid, ":", identity->gid);
+    for (gid_t id : identity->groups) text += StrCat(" ", id);
+    return text;
+  };
+  EXPECT_EQ(other("", ""), "1000:100 100 4 27");
+  EXPECT_EQ(other("last", ""), "77:78 78");
+  EXPECT_EQ(other("77", ""), "77:78 78");
+  EXPECT_EQ(other("4321", ""), "4321:100 100");
+  EXPECT_EQ(other("0", ""), "0:0 0");
+  EXPECT_EQ(other("last", "27"), "77:27 27");
+  EXPECT_EQ(other("", "27"), "1000:27 27 4");
+  EXPECT_EQ(other("nobody", ""), "refused");
+  EXPECT_EQ(other("", "nobody"), "refused");
+  ASSERT_TRUE(UnlinkAt(AT_FDCWD, path_ + "/etc/passwd"));
+  EXPECT_EQ(other("77", ""), "77:100 100");
+  ASSERT_EQ(mkfifo((path_ + "/etc/passwd").c_str(), 0600), 0);
+  EXPECT_EQ(other("77", ""), "refused");
+  EXPECT_EQ(other("0", ""), "0:0 0");
+}
+
 }  // namespace
 }  // namespace rkt::stage1

@@ -85,8 +85,16 @@ Result<EnterArguments> ParseEnterArguments(const std::vector<std::string>& argv)
   for (; i < argv.size() && argv[i] != "--"; ++i) {
     if (!argv[i].starts_with("-")) break;
     Option option = SplitOption(argv[i]);
+    if (option.name == "privileged") {
+      arguments.privileged = option.value != "false";
+      continue;
+    }
     if (!option.has_value && i + 1 < argv.size()) option.value = argv[++i];
-    if (option.name == "pid") {
+    if (option.name == "user") {
+      arguments.user = option.value;
+    } else if (option.name == "group") {
+      arguments.group = option.value;
+    } else if (option.name == "pid") {
       arguments.pid = static_cast<int>(ParseInt(option.value).value_or(0));
     } else if (option.name == "appname" || option.name == "app") {
       arguments.app = option.value;

@@ -27,6 +27,9 @@ Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv);
 struct EnterArguments {
   int pid = 0;
   std::string app;
+  std::string user;   // empty: the app's
+  std::string group;
+  bool privileged = false;  // root; nothing else is confined here
   std::vector<std::string> command;
 };
 Result<EnterArguments> ParseEnterArguments(const std::vector<std::string>& argv);

@@ -169,6 +169,10 @@ Status Enter(const EnterArguments& arguments) {
   Fd mounts = TRY(Open(StrCat(proc, "/ns/mnt"), O_RDONLY));
   if (::setns(mounts.get(), CLONE_NEWNS) != 0) return SysErr("entering the pod's mounts");
   stage1::Identity identity = TRY(AppIdentity(root.get(), fly));
+  const std::string user = arguments.user.empty() && arguments.privileged ? "root" : arguments.user;
+  if (!user.empty() || !arguments.group.empty()) {
+    identity = TRY(stage1::ResolveOther(root.get(), user, arguments.group, identity));
+  }
   TRY(EnterRoot(root.get()));
   TRY(CloseAllBut(-1));
   (void)root.Release();

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -386,9 +388,9 @@ void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
   if (plan.controlling_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) Fail(failure, AppStep::kStreams, errno);
 }
 
-void WriteOomScore(const AppChildPlan& plan, AppFailure* failure) {
-  // A volume may lie over the /proc that was mounted above: what is written to is looked at.
-  int file = OpenBeneath(AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
+// Where /proc is the app's own, a volume may lie over it: what is written to is looked at. `path` is relative to `proc`.
+void WriteOomScore(int proc, const char* path, const AppChildPlan& plan, AppFailure* failure) {
+  int file = OpenBeneath(proc, path, O_WRONLY | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
   if (file < 0) Fail(failure, AppStep::kResources, errno);
   struct statfs fs;
   if (::fstatfs(file, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC) Fail(failure, AppStep::kResources, ENOTSUP);
@@ -415,8 +417,6 @@ void EnterWorkingDirectory(const AppChildPlan& plan, AppFailure* failure) {
 }
 
 [[noreturn]] void ConfineAndExec(const AppChildPlan& plan, AppFailure* failure) {
-  EnterWorkingDirectory(plan, failure);
-  if (plan.set_oom_score) WriteOomScore(plan, failure);
   stage1::CapabilityStep capability_step;
   if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(failure, AppStep::kCapabilities, err);
   // For root the filter comes while CAP_SYS_ADMIN is still effective (it goes at execve with the bounding set), so
@@ -446,6 +446,8 @@ const char* AppStepName(AppStep step) {
       return "nothing";
     case AppStep::kSession:
       return "starting a session";
+    case AppStep::kJoin:
+      return "joining the namespaces of the app";
     case AppStep::kRoot:
       return "opening the root file system";
     case AppStep::kMount:
@@ -475,32 +477,62 @@ namespace {
 struct Child {
   const AppChildPlan* plan;
   AppFailure* failure;
+  const JoinPlan* join;  // of EnteredChild
 };
 
 [[noreturn]] void AppChild(void* argument) {
-  auto [plan, failure] = *static_cast<Child*>(argument);
+  auto [plan, failure, join] = *static_cast<Child*>(argument);
   if (::setsid() < 0) Fail(failure, AppStep::kSession, errno);
   if (int err = cgroup::EnterGroups(plan->cgroup_tasks, plan->cgroup_count)) {
     Fail(failure, AppStep::kResources, err);
   }
   EnterRoot(*plan, failure);
   ArrangeStreams(*plan, failure);
+  EnterWorkingDirectory(*plan, failure);
+  if (plan->set_oom_score) WriteOomScore(AT_FDCWD, "/proc/self/oom_score_adj", *plan, failure);
   ConfineAndExec(*plan, failure);
 }
 
+// The app's limit, or as much of it as this process may have.
+bool TakeLimit(int resource, rlimit limit) {
+  auto number = static_cast<__rlimit_resource>(resource);
+  if (::setrlimit(number, &limit) == 0) return true;
+  rlimit own;
+  if (errno != EPERM || ::getrlimit(number, &own) != 0) return false;
+  limit.rlim_max = own.rlim_max;
+  if (limit.rlim_cur > own.rlim_max) limit.rlim_cur = own.rlim_max;
+  return ::setrlimit(number, &limit) == 0;
+}
+
 [[noreturn]] void EnteredChild(void* argument) {
-  auto [plan, failure] = *static_cast<Child*>(argument);
+  auto [plan, failure, join] = *static_cast<Child*>(argument);
+  // Out of the caller's session: whichever terminal of the host is among the streams is not this session's, so that
+  // nothing can be typed into it from here.
+  if (::setsid() < 0) Fail(failure, AppStep::kSession, errno);
   if (int err = cgroup::EnterGroups(plan->cgroup_tasks, plan->cgroup_count)) {
     Fail(failure, AppStep::kResources, err);
   }
+  if (plan->set_oom_score) WriteOomScore(join->proc, "self/oom_score_adj", *plan, failure);
+  // A number of descriptors too small for what is done here is set when it is done.
+  constexpr rlim_t kFewDescriptors = 64;
+  const bool few = join->limits[RLIMIT_NOFILE].rlim_cur < kFewDescriptors;
+  for (int resource = 0; resource < RLIM_NLIMITS; ++resource) {
+    if (resource == RLIMIT_NOFILE && few) continue;
+    if (!TakeLimit(resource, join->limits[resource])) Fail(failure, AppStep::kResources, errno);
+  }
+  if (::setns(join->app_process, join->namespaces) != 0) Fail(failure, AppStep::kJoin, errno);
+  // The keys of the caller's login are nobody's business in here. (A kernel without keyrings has none.)
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
   ArrangeStreams(*plan, failure);
+  EnterWorkingDirectory(*plan, failure);
+  if (few && !TakeLimit(RLIMIT_NOFILE, join->limits[RLIMIT_NOFILE])) Fail(failure, AppStep::kResources, errno);
   ConfineAndExec(*plan, failure);
 }
 
 // clone3 into a function on a stack of its own; the caller sleeps until execve or _exit (CLONE_VFORK).
-pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* failure) {
+pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* failure, const JoinPlan* join) {
   alignas(16) static char stack[256 << 10];
-  Child child = {&plan, failure};
+  Child child = {&plan, failure, join};
   struct clone_args args = {};
   // The supervisor's handlers are none of the app's; what was ignored has been reset long before (run.cc).
   args.flags = plan.clone_flags | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
@@ -514,10 +546,12 @@ pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* f
 
 }  // namespace
 
-pid_t StartApp(const AppChildPlan& plan, AppFailure* failure) { return CloneInto(AppChild, plan, failure); }
+pid_t StartApp(const AppChildPlan& plan, AppFailure* failure) {
+  return CloneInto(AppChild, plan, failure, nullptr);
+}
 
-pid_t StartEntered(const AppChildPlan& plan, AppFailure* failure) {
-  return CloneInto(EnteredChild, plan, failure);
+pid_t StartEntered(const AppChildPlan& plan, const JoinPlan& join, AppFailure* failure) {
+  return CloneInto(EnteredChild, plan, failure, &join);
 }
 
 }  // namespace rkt::native

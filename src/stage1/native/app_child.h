@@ -9,6 +9,7 @@
 // and a failure is reported by writing it down. The order is the one of the functions at the end of app_child.cc.
 
 #include <linux/filter.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -52,6 +53,7 @@ inline constexpr DeviceNode kDeviceNodes[] = {{"null", 1, 3},   {"zero", 1, 5}, 
 enum class AppStep : int {
   kNone,
   kSession,
+  kJoin,
   kRoot,
   kMount,
   kPivot,
@@ -111,8 +113,16 @@ struct AppChildPlan {
 // the child of a failure exits by itself and must be reaped.
 pid_t StartApp(const AppChildPlan& plan, AppFailure* failure);
 
-// The same for a further program of a running app (`enter`): the caller has joined the app's namespaces already, so
-// that nothing is mounted here; groups, streams, confinement, execve.
-pid_t StartEntered(const AppChildPlan& plan, AppFailure* failure);
+// What a further program of a running app takes over from the app's process.
+struct JoinPlan {
+  int app_process = -1;                // a pidfd
+  int namespaces = 0;                  // CLONE_NEW* that are joined last, with that process: user, cgroup
+  int proc = -1;                       // the host's /proc
+  const rlimit* limits = nullptr;      // RLIM_NLIMITS of them, by number
+};
+
+// The same for a further program of a running app (`enter`): the caller has joined the app's other namespaces
+// already, so that nothing is mounted here; a session of its own, groups, limits, streams, confinement, execve.
+pid_t StartEntered(const AppChildPlan& plan, const JoinPlan& join, AppFailure* failure);
 
 }  // namespace rkt::native

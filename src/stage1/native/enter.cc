@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// /enter: one more program in a running app, as confined as the app itself: its namespaces, control groups,
-// capabilities and seccomp filter. It runs as root, as enter always did. Nothing of the pod is loaded or executed
-// before all of that is in force; this program is static and comes from stage1's tree, not from the pod.
+// /enter: one more program in a running app, as confined as the app itself: its namespaces, control groups, limits,
+// capabilities, seccomp filter, user, environment and working directory. Nothing of the pod is loaded or executed
+// before all of that is in force; this program is static and comes from stage1's tree, not from the pod. What it reads
+// of the pod: the supervisor's note of the app, and for --user and --group the image's passwd and group, inside its
+// root.
 
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <optional>
 
 #include "base/cgroup/layout.h"
 #include "base/file.h"
@@ -22,8 +26,11 @@
 #include "pod/paths.h"
 #include "stage1/common/environment.h"
 #include "stage1/common/program_lookup.h"
+#include "stage1/common/seccomp.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/plan.h"
+#include "stage1/native/running_app.h"
+#include "stage1/native/session.h"
 
 namespace rkt::native {
 
@@ -64,17 +71,35 @@ int InnerPid(int pid) {
   return static_cast<int>(ParseInt(line.substr(last + 1)).value_or(0));
 }
 
-// The app's main process as the host counts: the child of the pod's pid 1 that has the number which the supervisor
-// has written down. kNotFound where the app has ended.
-Result<int> FindAppProcess(int pod_pid, int pod_root, const std::string& app) {
-  Fd file = TRY(OpenInRoot(pod_root, StrCat("dev/pid-", app), O_RDONLY | O_NONBLOCK));
-  std::string text = TRY(ReadFd(file.get(), 64));
-  int inner = static_cast<int>(ParseInt(Trim(text)).value_or(0));
-  if (inner <= 1) return Err(Code::kCorrupt, "dev/pid-", app, ": ", Quote(text), " is no process id");
+Result<Fd> PidFd(int pid) {
+  Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!fd) return SysErr("process ", pid);
+  return fd;
+}
+
+struct AppProcess {
+  int pid = 0;                // as the host counts
+  Fd pidfd;
+  stage1::Identity identity;  // as the app was started
+};
+
+// The app's main process: the child of the pod's pid 1 that has the number which the supervisor has written down.
+// kNotFound where the app has ended.
+Result<AppProcess> FindAppProcess(int pod_pid, int pod_root, const std::string& app) {
+  std::string name = RunningAppFile(app);
+  Fd file = TRY(OpenInRoot(pod_root, name, O_RDONLY | O_NONBLOCK));
+  RunningApp running = TRY_CTX(ParseRunning(TRY(ReadFd(file.get(), 1 << 20))), name);
   std::string children = TRY(ReadFile(StrCat("/proc/", pod_pid, "/task/", pod_pid, "/children"), 1 << 20));
   for (const std::string& word : Split(children, ' ')) {
-    auto pid = ParseInt(word);
-    if (pid && InnerPid(static_cast<int>(*pid)) == inner) return static_cast<int>(*pid);
+    auto number = ParseInt(word);
+    if (!number || InnerPid(static_cast<int>(*number)) != running.pid) continue;
+    AppProcess process;
+    process.pid = static_cast<int>(*number);
+    process.pidfd = TRY(PidFd(process.pid));
+    // The number may have become somebody else's before the descriptor was there.
+    if (InnerPid(process.pid) != running.pid) break;
+    process.identity = std::move(running.identity);
+    return process;
   }
   return Err(Code::kNotFound, "its process has ended");
 }
@@ -103,21 +128,92 @@ Result<std::vector<Fd>> OpenGroups(int pod_dir, int app_pid) {
   return fds;
 }
 
-Result<Fd> PidFd(int pid) {
-  Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!fd) return SysErr("process ", pid);
-  return fd;
+// The app's limits, by number, from /proc/PID/limits: a title, then a line each in the order of the numbers, whose
+// fields stand in columns. (prlimit(2) would want CAP_SYS_RESOURCE of us.)
+Result<std::array<rlimit, RLIM_NLIMITS>> ReadLimits(int pid) {
+  constexpr size_t kNameWidth = 26;
+  std::string path = StrCat("/proc/", pid, "/limits");
+  std::vector<std::string> lines = Split(TRY(ReadFile(path, 1 << 16)), '\n');
+  std::array<rlimit, RLIM_NLIMITS> limits;
+  auto number = [](std::string_view& rest) -> std::optional<rlim_t> {
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    std::string_view word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(word.size());
+    if (word == "unlimited") return RLIM_INFINITY;
+    return ParseUint(word);
+  };
+  for (size_t resource = 0; resource < limits.size(); ++resource) {
+    std::string_view rest = resource + 1 < lines.size() ? lines[resource + 1] : std::string_view();
+    rest.remove_prefix(std::min(kNameWidth, rest.size()));
+    auto soft = number(rest);
+    auto hard = number(rest);
+    if (!soft || !hard) return Err(Code::kCorrupt, path, ": line ", resource + 2, " has no limits");
+    limits[resource] = {*soft, *hard};
+  }
+  return limits;
 }
 
-int WaitFor(pid_t pid) {
-  // The terminal's signals are for the program inside.
-  ::signal(SIGINT, SIG_IGN);
-  ::signal(SIGQUIT, SIG_IGN);
-  int status;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return 254;
+// Those of the namespaces of an app's process that are entered last. One's own user namespace cannot be joined again.
+Result<int> LateNamespaces(int pid) {
+  int late = CLONE_NEWCGROUP;
+  struct stat own = TRY(StatAt(AT_FDCWD, "/proc/self/ns/user", true));
+  struct stat apps = TRY(StatAt(AT_FDCWD, StrCat("/proc/", pid, "/ns/user"), true));
+  if (own.st_ino != apps.st_ino || own.st_dev != apps.st_dev) late |= CLONE_NEWUSER;
+  return late;
+}
+
+Result<appc::App> ReadSection(int pod_dir, const appc::RuntimeApp& runtime) {
+  if (runtime.app) return *runtime.app;
+  std::string text = TRY(ReadFileAt(pod_dir, pod::AppImageManifest(runtime.name)));
+  appc::ImageManifest image = TRY_CTX(appc::ParseImageManifest(text), "image manifest");
+  return image.app ? *std::move(image.app) : appc::App{};
+}
+
+// Beside the app's own variables that of the caller's terminal.
+void SetTerm(std::vector<std::string>& environment) {
+  std::erase_if(environment, [](const std::string& entry) { return entry.starts_with("TERM="); });
+  const char* term = ::getenv("TERM");
+  environment.push_back(StrCat("TERM=", term != nullptr && *term != '\0' ? term : "vt100"));
+}
+
+// The confinement of the app, loosened as the pod's flags and this command's say.
+Result<AppPlan> PlanEntered(int pod_dir, const EnterOptions& options, const appc::App& section) {
+  RunOptions loosened = TRY(ReadRuntimeConfig(pod_dir));
+  loosened.disable_capabilities |= options.privileged;
+  loosened.disable_seccomp |= options.privileged;
+  AppPlan app;
+  app.name = options.app;
+  TRY(PlanConfinement(app, section, loosened));
+  // Without a policy there still is a filter that keeps device nodes from being made.
+  if (options.privileged) app.seccomp = {};
+  app.main.exec = options.argv;
+  SetTerm(app.environment);
+  return app;
+}
+
+// Who runs it, and whether that may gain privileges. `root` is the app's.
+Status PlanIdentity(AppPlan& app, const EnterOptions& options, const appc::App& section, int root,
+                    stage1::Identity apps_own) {
+  const std::string user = options.user.empty() && options.privileged ? "root" : options.user;
+  if (user.empty() && options.group.empty()) {
+    app.main.identity = std::move(apps_own);
+  } else {
+    app.main.identity = TRY(stage1::ResolveOther(root, user, options.group, apps_own));
   }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  app.main.no_new_privileges =
+      !options.privileged &&
+      (appc::NoNewPrivileges(section.isolators) ||
+       stage1::SeccompNeedsNoNewPrivileges(!app.seccomp.empty(), app.main.identity.uid));
+  return {};
+}
+
+int Explain(const AppPlan& app, const AppFailure& failure, int root) {
+  if (failure.step == AppStep::kExec) {
+    Notice("enter", StrCat("Error: ", stage1::ExplainExecFailure(root, app.main.program, failure.err)));
+  } else {
+    PrintError("enter", ErrnoError(failure.err, AppStepName(failure.step)));
+  }
+  return kCannotExecute;
 }
 
 }  // namespace
@@ -132,34 +228,34 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
     PrintError("enter", Err(Code::kNotFound, "no app ", Quote(options.app), " in the pod"));
     return kUnknownApp;
   }
-  appc::App section;
-  if (runtime->app) {
-    section = *runtime->app;
-  } else {
-    std::string image_text = TRY(ReadFileAt(pod_dir.get(), pod::AppImageManifest(options.app)));
-    appc::ImageManifest image = TRY_CTX(appc::ParseImageManifest(image_text), "image manifest");
-    if (image.app) section = *image.app;
-  }
-  AppPlan app;
-  app.name = options.app;
-  TRY(PlanConfinement(app, section, TRY(ReadRuntimeConfig(pod_dir.get()))));
+  appc::App section = TRY(ReadSection(pod_dir.get(), *runtime));
+  AppPlan app = TRY(PlanEntered(pod_dir.get(), options, section));
 
   Fd pod_process = TRY(PidFd(options.pid));
   Fd pod_root = TRY(Open(StrCat("/proc/", options.pid, "/root"), O_PATH | O_DIRECTORY));
-  int app_pid = TRY_CTX(FindAppProcess(options.pid, pod_root.get(), options.app), "app ", Quote(options.app),
-                        " is not running");
-  Fd app_process = TRY(PidFd(app_pid));
-  Fd app_root = TRY(Open(StrCat("/proc/", app_pid, "/root"), O_PATH | O_DIRECTORY));
-  std::vector<Fd> groups = TRY(OpenGroups(pod_dir.get(), app_pid));
-  const char* term = ::getenv("TERM");
-  app.environment.push_back(StrCat("TERM=", term != nullptr && *term != '\0' ? term : "vt100"));
+  AppProcess process = TRY_CTX(FindAppProcess(options.pid, pod_root.get(), options.app), "app ", Quote(options.app),
+                               " is not running");
+  std::vector<Fd> groups = TRY(OpenGroups(pod_dir.get(), process.pid));
+  auto limits = TRY(ReadLimits(process.pid));
+  Fd proc = TRY(Open("/proc", O_PATH | O_DIRECTORY));
+  JoinPlan join;
+  join.app_process = process.pidfd.get();
+  join.namespaces = TRY(LateNamespaces(process.pid));
+  join.proc = proc.get();
+  join.limits = limits.data();
+  Session session;
+  if (Session::WantsTerminal()) TRY_CTX(session.OpenTerminal(pod_root.get(), process.pid), "making a terminal");
 
-  app.working_directory = "/";
-  app.oom_score_adj.reset();
-  app.main.exec = options.argv;
-  app.main.identity.groups = {0};
-  app.main.no_new_privileges = appc::NoNewPrivileges(section.isolators);
-  auto program = stage1::FindProgram(app_root.get(), options.argv[0], "/",
+  // Which namespaces the pod has of its own does not matter: joining one's own again is nothing. From here on no path
+  // is the host's any more.
+  if (::setns(pod_process.get(), CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) != 0 ||
+      ::setns(process.pidfd.get(), CLONE_NEWNS) != 0) {
+    return SysErr("joining the namespaces of the pod");
+  }
+  // That of the namespace, not of the process: an app may have changed its root.
+  Fd root = TRY(Open("/", O_PATH | O_DIRECTORY));
+  TRY(PlanIdentity(app, options, section, root.get(), std::move(process.identity)));
+  auto program = stage1::FindProgram(root.get(), options.argv[0], app.working_directory,
                                      stage1::EnvironmentValue(app.environment, "PATH"));
   if (!program) {
     PrintError("enter", program.error());
@@ -169,30 +265,16 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
 
   ChildStorage storage;
   AppChildPlan child = MakeChildPlan(app, app.main, storage);
-  child.stdin_fd = 0;
-  child.stdout_fd = 1;
-  child.stderr_fd = 2;
   std::vector<int> tasks;
   for (const Fd& fd : groups) tasks.push_back(fd.get());
   child.cgroup_tasks = tasks.data();
   child.cgroup_count = tasks.size();
-
-  // Which namespaces the pod has of its own does not matter: joining one's own again is nothing.
-  if (::setns(pod_process.get(), CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET) != 0 ||
-      ::setns(app_process.get(), CLONE_NEWNS) != 0) {
-    return SysErr("joining the namespaces of the pod");
-  }
+  TRY(session.Connect(child));
   AppFailure failure;
-  pid_t pid = StartEntered(child, &failure);
+  pid_t pid = StartEntered(child, join, &failure);
   if (pid < 0) return SysErr("clone");
-  int status = WaitFor(pid);
-  if (failure.step == AppStep::kNone) return status;
-  if (failure.step == AppStep::kExec) {
-    Notice("enter", StrCat("Error: ", stage1::ExplainExecFailure(app_root.get(), app.main.program, failure.err)));
-  } else {
-    PrintError("enter", ErrnoError(failure.err, AppStepName(failure.step)));
-  }
-  return kCannotExecute;
+  int status = session.Attend(pid);
+  return failure.step == AppStep::kNone ? status : Explain(app, failure, root.get());
 }
 
 }  // namespace rkt::native

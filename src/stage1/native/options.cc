@@ -136,6 +136,12 @@ Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments
       options.pid = static_cast<int>(*pid);
     } else if (flag->name == "appname" || flag->name == "app") {
       options.app = value;
+    } else if (flag->name == "user") {
+      options.user = value;
+    } else if (flag->name == "group") {
+      options.group = value;
+    } else if (flag->name == "privileged") {
+      options.privileged = TRY(BoolOf(*flag));
     } else {
       return Err(Code::kInvalid, "unknown flag --", flag->name);
     }

@@ -41,6 +41,9 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments);
 struct EnterOptions {
   int pid = 0;
   std::string app;
+  std::string user;   // empty: the app's
+  std::string group;
+  bool privileged = false;
   std::vector<std::string> argv;
 };
 Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments);

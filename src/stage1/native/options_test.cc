@@ -44,6 +44,14 @@ TEST(EnterOptions, TakesTheCommandBehindTheDashes) {
   EXPECT_EQ(options->pid, 12);
   EXPECT_EQ(options->app, "web");
   EXPECT_EQ(options->argv, (std::vector<std::string>{"sh", "-c", "--", "x"}));
+  EXPECT_FALSE(options->privileged);
+  options = ParseEnterOptions({"--pid=12", "--app=web", "--user=me", "--group=7", "--privileged", "--", "sh"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->app, "web");
+  EXPECT_EQ(options->user, "me");
+  EXPECT_EQ(options->group, "7");
+  EXPECT_TRUE(options->privileged);
+  EXPECT_FALSE(ParseEnterOptions({"--pid=12", "--app=web", "--usr=me", "--", "sh"}));
   EXPECT_FALSE(ParseEnterOptions({"--pid=1", "--appname=web", "--", "sh"}));
   EXPECT_FALSE(ParseEnterOptions({"--pid=12", "--appname=web"}));
 }

@@ -29,6 +29,7 @@
 #include "stage1/native/plan.h"
 #include "stage1/native/pod_init.h"
 #include "stage1/native/pod_network.h"
+#include "stage1/native/signals.h"
 #include "stage1/native/supervisor.h"
 #include "stage1/native/volume_plan.h"
 
@@ -116,18 +117,14 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
   return groups;
 }
 
-// Programs inherit what their caller ignores, clone and execve keep it, and nobody who ignores SIGPIPE or SIGCHLD means
-// the apps of a pod, or the processes that wait for them. Returns the signals that end the pod: of those that come from
-// a terminal only the ones that the caller had not ignored (nohup, a shell's job in the background).
-sigset_t ResetIgnoredSignals() {
+// The signals that end the pod: of those that come from a terminal only the ones that the caller had not ignored (nohup,
+// a shell's job in the background).
+sigset_t StoppingSignals() {
+  sigset_t ignored = ResetIgnoredSignals();
   sigset_t stopping;
   sigemptyset(&stopping);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&stopping, signal);
-  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-    struct sigaction action;
-    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_IGN) continue;
-    if (signal != SIGTERM) sigdelset(&stopping, signal);
-    ::signal(signal, SIG_DFL);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    if (signal == SIGTERM || sigismember(&ignored, signal) == 0) sigaddset(&stopping, signal);
   }
   return stopping;
 }
@@ -231,7 +228,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   sigfillset(&all);
   for (int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, fatal);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  sigset_t waited = ResetIgnoredSignals();
+  sigset_t waited = StoppingSignals();
   sigaddset(&waited, SIGCHLD);
 
   TerminalModes terminal(0);

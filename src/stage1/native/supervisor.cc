@@ -27,6 +27,7 @@
 #include "stage1/common/program_lookup.h"
 #include "stage1/native/memory.h"
 #include "stage1/native/pod_init.h"
+#include "stage1/native/running_app.h"
 
 namespace rkt::native {
 
@@ -135,7 +136,7 @@ void Supervisor::StartNext(AppState& app) {
   std::string path = pod::AppStatusFile(app.plan->name);
   Status written = WriteFileAt(AT_FDCWD, path, StrCat(app.status, "\n"), 0644, true);
   if (!written) Complain(written.error().Text());
-  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, StrCat("dev/pid-", app.plan->name));
+  if (!AllDone()) (void)UnlinkAt(AT_FDCWD, RunningAppFile(app.plan->name));
   if (app.status != 0 && exit_code_ == 0) exit_code_ = app.status;
   if (app.status != 0 && !stopping_) BeginStop(SIGTERM);
 }
@@ -202,7 +203,7 @@ void Supervisor::WriteRunningFiles(const AppState& app) {
     Status written = WriteFileAt(AT_FDCWD, path, text, 0644, true);
     if (!written) Complain(written.error().Text());
   };
-  write(StrCat("dev/pid-", app.plan->name), StrCat(app.pid, "\n"));
+  write(RunningAppFile(app.plan->name), RunningText(app.pid, app.plan->main.identity));
   AnnounceReady();
 }
 

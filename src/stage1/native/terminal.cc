@@ -21,6 +21,10 @@ void TerminalModes::Restore() {
   if (is_terminal_) ::tcsetattr(fd_, TCSADRAIN, &saved_);
 }
 
+void TerminalModes::CopyModes(int to) {
+  if (is_terminal_) ::tcsetattr(to, TCSANOW, &saved_);
+}
+
 void CopyWindowSize(int from, int to) {
   struct winsize size;
   if (::ioctl(from, TIOCGWINSZ, &size) == 0) ::ioctl(to, TIOCSWINSZ, &size);

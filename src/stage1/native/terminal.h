@@ -20,6 +20,8 @@ class TerminalModes {
   bool is_terminal() const { return is_terminal_; }
   void MakeRaw();
   void Restore();
+  // Gives another terminal the modes that this one had.
+  void CopyModes(int to);
 
  private:
   int fd_;

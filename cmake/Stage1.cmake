@@ -25,12 +25,16 @@ function(rkt_stage1 flavor)
     [[{"acKind":"ImageManifest","acVersion":"0.8.11","name":"coreos.com/rkt/stage1-@flavor@","labels":[{"name":"version","value":"@PROJECT_VERSION@"},{"name":"arch","value":"amd64"},{"name":"os","value":"linux"}],"annotations":[@annotations@]}
 ]] @ONLY)
   set(aci ${RKT_STAGE1_DIR}/stage1-${flavor}.aci)
+  set(tree_header ${CMAKE_CURRENT_BINARY_DIR}/linked/linked_stage1_tree.h)
   set(pack ${PROJECT_SOURCE_DIR}/cmake/pack-stage1.sh)
   add_custom_command(OUTPUT ${aci}
     COMMAND ${pack} ${aci} ${manifest} $<TARGET_FILE:${STAGE1_PROGRAM}>
-            ${names} -- etc opt/stage2 rkt/env rkt/status ${STAGE1_DIRS}
+            ${names} -- etc opt/stage2 rkt/env rkt/status ${STAGE1_DIRS} -- ${tree_header}
     DEPENDS ${STAGE1_PROGRAM} ${manifest} ${pack}
+    BYPRODUCTS ${tree_header}
     COMMENT "Packing stage1-${flavor}.aci" VERBATIM)
   add_custom_target(stage1-${flavor} ALL DEPENDS ${aci})
+  # For a program with the same objects linked in: include linked_stage1_tree.h, after stage1-FLAVOR is made.
+  set(RKT_STAGE1_TREE_${flavor} ${CMAKE_CURRENT_BINARY_DIR}/linked CACHE INTERNAL "")
   install(FILES ${aci} DESTINATION lib/rkt/stage1-images)
 endfunction()

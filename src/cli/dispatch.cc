@@ -179,13 +179,14 @@ std::vector<std::string_view> Suggestions(std::string_view word) {
   return names;
 }
 
-int Dispatch(std::span<const std::string_view> arguments) {
+int Dispatch(std::span<const std::string_view> arguments, const stage0::LinkedStage1* linked) {
   Found found = FindCommand(arguments);
   if (found.path.size() == 1 && !found.unknown_word.empty()) {
     return UnknownCommand(found.unknown_word);
   }
   Invocation invocation;
   invocation.path = std::move(found.path);
+  invocation.linked_stage1 = linked;
   const CommandSpec& command = invocation.command();
   SetLogName(command.name);
   if (command.missing) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "stage0/linked_stage1.h"
 
 namespace rkt::cli {
 
@@ -30,7 +31,7 @@ Found FindCommand(std::span<const std::string_view> arguments);
 // with it.
 std::vector<std::string_view> Suggestions(std::string_view word);
 
-// The whole program. `arguments` without the program's name; gives the exit status.
-int Dispatch(std::span<const std::string_view> arguments);
+// The whole program. `arguments` without the program's name; gives the exit status. `linked`, if any, outlives it.
+int Dispatch(std::span<const std::string_view> arguments, const stage0::LinkedStage1* linked = nullptr);
 
 }  // namespace rkt::cli

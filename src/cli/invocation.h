@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "cli/command.h"
 #include "cli/globals.h"
+#include "stage0/linked_stage1.h"
 
 namespace rkt::cli {
 
@@ -35,6 +36,7 @@ class Invocation {
   // it).
   std::vector<std::string_view> words;
   Globals globals;
+  const stage0::LinkedStage1* linked_stage1 = nullptr;  // borrowed
 
   // Values; the last occurrence counts, the table's default where there was none. The name must be
   // the command's.

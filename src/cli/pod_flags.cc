@@ -525,6 +525,7 @@ Result<stage0::RunOptions> StartOptions(Invocation& invocation) {
   options.insecure_capabilities = (globals.insecure & kInsecureCapabilities) != 0;
   options.insecure_paths = (globals.insecure & kInsecurePaths) != 0;
   options.insecure_seccomp = (globals.insecure & kInsecureSeccomp) != 0;
+  options.linked = invocation.linked_stage1;
   return options;
 }
 

@@ -243,9 +243,18 @@ Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std
   return {};
 }
 
-Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
-                     const std::vector<Preparation::App>& apps) {
-  TRY(MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs));
+Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree) {
+  return MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs);
+}
+
+Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories) {
+  Fd upper = TRY(Open(pod::OverlayUpper(stage1_tree), O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  for (const char* path : directories) TRY(MakeDir(upper.get(), path, 0755));
+  Fd mount = TRY(CloneMount(upper.get(), "", /*recursive=*/false));
+  return AttachMountAt(mount.get(), AT_FDCWD, pod::kStage1Rootfs);
+}
+
+Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps) {
   for (const Preparation::App& app : apps) {
     TRY_CTX(MountOverlay(store, app.tree_id, app.name,
                          StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))),

@@ -8,6 +8,7 @@
 // calling process's own, so that nothing of it shows on the host and nothing stays when the last
 // process of the pod has ended.
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,12 @@ Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::stri
 
 // Enters a mount namespace of its own; mounts of the host still come in, none goes out.
 Status EnterPrivateMounts();
-// Mounts stage1's overlay and those of the apps upon it. The working directory is the pod's.
-Status MountOverlays(const store::Store& store, const std::string& stage1_tree,
-                     const std::vector<Preparation::App>& apps);
+// The working directory is the pod's. First stage1's root: an overlay of its tree, or, for a stage1 that uses nothing of
+// its tree, the directory alone that the overlay would write to, with `directories` (parents first) made in it.
+Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree);
+Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories);
+// Then the overlays of the apps, upon it.
+Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps);
 // The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one
 // option, with paths of descriptors, for it must fit a page. The working directory is the pod's.
 Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,

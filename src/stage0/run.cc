@@ -3,6 +3,7 @@
 
 #include "stage0/run.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,6 +17,7 @@ namespace {
 
 // A program with its arguments, ready for exec.
 struct Start {
+  std::string entry;  // as the image names it
   std::string program;
   std::vector<std::string> argv;
   std::vector<std::string> env;
@@ -38,11 +40,11 @@ Status CheckOptions(const RunOptions& options) {
 Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
                         const RunOptions& options) {
   Stage1Contract contract = TRY(Stage1Contract::Parse(preparation.stage1_manifest));
-  std::string entry = contract.EntryPoint("run");
-  if (entry.empty()) return Err(Code::kInvalid, "the stage1 image has no run entry point");
   Start start;
+  start.entry = contract.EntryPoint("run");
+  if (start.entry.empty()) return Err(Code::kInvalid, "the stage1 image has no run entry point");
   start.program = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
-                         preparation.pod.uuid(), "/", pod::kStage1Rootfs, entry);
+                         preparation.pod.uuid(), "/", pod::kStage1Rootfs, start.entry);
   std::vector<std::string> warnings;
   start.argv =
       TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
@@ -69,9 +71,31 @@ Status WriteNameFiles(const pod::Pod& pod, const RunOptions& options) {
   return {};
 }
 
+// What an exec would close. Descriptors are given out lowest first, so what this process has opened lies below the
+// first long stretch of free ones.
+void CloseWhatExecWould() {
+  constexpr int kStretch = 16;
+  for (int fd = 3, last = 3; fd - last < kStretch; ++fd) {
+    int flags = ::fcntl(fd, F_GETFD);
+    if (flags < 0) continue;
+    last = fd;
+    if (flags & FD_CLOEXEC) ::close(fd);
+  }
+}
+
+// The stage1 of this process, entered as if it were executed.
+[[noreturn]] void EnterLinkedStage1(const LinkedStage1& linked, Start& start) {
+  static std::vector<char*> environment;
+  environment = Pointers(start.env);
+  environ = environment.data();
+  CloseWhatExecWould();
+  ::_exit(linked.start(start.argv));
+}
+
 // Returns only where it failed.
-Status BecomeStage1(Start start, Lock& lock) {
+Status BecomeStage1(Start start, Lock& lock, const LinkedStage1* linked) {
   TRY(lock.KeepThroughExec());
+  if (linked != nullptr) EnterLinkedStage1(*linked, start);
   ::execve(start.program.c_str(), Pointers(start.argv).data(), Pointers(start.env).data());
   return SysErr("executing stage1's ", start.program);
 }
@@ -84,11 +108,22 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   TRY(pods.Move(preparation.pod, pod::Stage::kRun));
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
   TRY(EnterPrivateMounts());
+  const LinkedStage1* linked = options.linked;
+  // A copy of stage1's tree may have been changed by hand: it is executed.
+  if (!preparation.overlay || linked == nullptr || linked->tree_id != preparation.stage1_tree ||
+      linked->run != start.entry) {
+    linked = nullptr;
+  }
   if (preparation.overlay) {
     store::Store store = TRY(store::Store::OpenExisting(pods.data_dir()));
-    TRY(MountOverlays(store, preparation.stage1_tree, preparation.apps));
+    if (linked != nullptr) {
+      TRY(MountStage1Directory(preparation.stage1_tree, linked->directories));
+    } else {
+      TRY(MountStage1Overlay(store, preparation.stage1_tree));
+    }
+    TRY(MountAppOverlays(store, preparation.apps));
   }
-  return BecomeStage1(std::move(start), preparation.lock);
+  return BecomeStage1(std::move(start), preparation.lock, linked);
 }
 
 // What Prepare wrote, read again.

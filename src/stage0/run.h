@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "stage0/linked_stage1.h"
 #include "stage0/prepare.h"
 #include "store/store.h"
 
@@ -50,6 +51,7 @@ struct RunOptions {
   bool insecure_capabilities = false;
   bool insecure_paths = false;
   bool insecure_seccomp = false;
+  const LinkedStage1* linked = nullptr;  // borrowed; null: every stage1 is executed
 };
 
 // Both return only where they failed.

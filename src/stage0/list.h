@@ -59,6 +59,9 @@ Result<ListResult> ListPods(const ListOptions& options);
 // One pod, with details. `uuid` is a whole UUID.
 Result<PodStatus> GetPodStatus(const std::string& data_dir, const std::string& uuid);
 
+// Waits until the stage1 of a running pod has said which process the pod is, or the pod does not run (any more). Times and
+// errors as below.
+Status WaitStarted(const std::string& data_dir, const std::string& uuid, int64_t timeout_ns);
 // Waits until the pod is ready (its supervisor says so), or has exited. `timeout_ns` negative: for
 // ever. kBusy where the time is over ("context deadline exceeded"); kNotFound where the pod
 // vanished.

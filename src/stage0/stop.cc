@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "pod/pod.h"
 #include "stage0/entry_point.h"
+#include "stage0/list.h"
 
 namespace rkt::stage0 {
 
@@ -16,6 +17,9 @@ Result<StopResult> Stop(const std::string& data_dir, const std::string& uuid, bo
   if (pod.state() != pod::State::kRunning) {
     return Err(Code::kInvalid, "pod ", Quote(uuid), " is not running");
   }
+  // A pod runs from the moment it is locked in `run`; which process it is, its stage1 says a little later.
+  constexpr int64_t kPatienceNs = 10'000'000'000;
+  TRY_CTX(WaitStarted(data_dir, uuid, kPatienceNs), "waiting for pod ", Quote(uuid), " to start");
   Stage1Contract contract = TRY(ReadContract(pod));
   SpawnOptions spawn;
   spawn.program = TRY(EntryPointPath(data_dir, pod, contract, "stop"));

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "base/file.h"
+#include "pod/paths.h"
 #include "stage0/list.h"
 
 namespace rkt::stage0 {
@@ -47,6 +49,16 @@ Status WaitReady(const std::string& data_dir, const std::string& uuid, int64_t t
   return Poll(timeout_ns, [&]() -> Result<bool> {
     TRY(pod.Refresh());
     return IsOver(pod.state()) || (pod.state() == pod::State::kRunning && pod.IsReady());
+  });
+}
+
+Status WaitStarted(const std::string& data_dir, const std::string& uuid, int64_t timeout_ns) {
+  pod::Pods pods = TRY(pod::Pods::Open(data_dir));
+  pod::Pod pod = TRY(pods.Get(uuid));
+  return Poll(timeout_ns, [&]() -> Result<bool> {
+    if (ExistsAt(pod.fd(), pod::kPidFile) || ExistsAt(pod.fd(), pod::kPpidFile)) return true;
+    TRY(pod.Refresh());
+    return pod.state() != pod::State::kRunning;
   });
 }
 

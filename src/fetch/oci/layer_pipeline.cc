@@ -191,7 +191,7 @@ class LayerJob {
       }
       if (blob_.digest.empty()) return {};
       if (blob_.known_size && read_ != blob_.size) {
-        return Err(Code::kNetwork, "blob ", blob_.digest, " ends after ", read_, " of ", blob_.size, " bytes");
+        return Err(Code::kNetwork, "blob ", blob_.digest, " ends after ", read_.load(), " of ", blob_.size, " bytes");
       }
       if (TRY(image::oci::DigestId(blob_.digest)) != raw_digest_.Id()) {
         return Err(Code::kCorrupt, "blob ", blob_.digest, " has another digest");

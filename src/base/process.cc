@@ -42,6 +42,8 @@ Result<Child> Child::Spawn(const SpawnOptions& options) {
   plan.fd_count = static_cast<int>(from.size());
   plan.failure_fd = failure_write.get();
 
+  // Whoever started us may ignore it (execve keeps that): then the kernel keeps no exit status for anybody to wait for.
+  ::signal(SIGCHLD, SIG_DFL);
   sigset_t all, old;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -153,6 +153,7 @@ Status RunStage1Gc(const GcOptions& options, const Pod& pod) {
     plan.stale_file = stale_file.c_str();
   }
   auto [read_end, write_end] = TRY(MakePipe());
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by our caller, there would be nothing to wait for
   pid_t child = ::fork();
   if (child < 0) return SysErr("fork");
   if (child == 0) internal::RunGcChild(plan, write_end.get());

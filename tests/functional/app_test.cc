@@ -3,6 +3,9 @@
 
 // Environment, working directory, identity of an app, and how its program is found.
 
+#include <elf.h>
+#include <string.h>
+
 #include "functional/harness/pod_test.h"
 
 namespace rkt::test {
@@ -172,6 +175,48 @@ TEST_F(Exec, MissingInterpreterIsNamed) {
   Output output = Run({JudgeAci(), "--exec=/lost-interpreter"});
   EXPECT_EQ(output.code, 203) << output.All();
   EXPECT_TRUE(Contains(output.out + output.err, "/bin/no-such-shell")) << output.All();
+}
+
+// A program of one segment that names a loader.
+std::string ProgramWithLoader(const std::string& loader) {
+  Elf64_Ehdr header = {};
+  memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64;
+  header.e_ident[EI_DATA] = ELFDATA2LSB;
+  header.e_ident[EI_VERSION] = EV_CURRENT;
+  header.e_type = ET_EXEC;
+  header.e_machine = EM_X86_64;
+  header.e_version = EV_CURRENT;
+  header.e_phoff = header.e_ehsize = sizeof header;
+  header.e_phentsize = sizeof(Elf64_Phdr);
+  header.e_phnum = 1;
+  Elf64_Phdr segment = {};
+  segment.p_type = PT_INTERP;
+  segment.p_offset = sizeof header + sizeof segment;
+  segment.p_filesz = segment.p_memsz = loader.size() + 1;
+  return std::string(reinterpret_cast<char*>(&header), sizeof header) +
+         std::string(reinterpret_cast<char*>(&segment), sizeof segment) + loader + std::string(1, '\0');
+}
+
+TEST_F(Exec, MissingLoaderIsNamed) {
+  Tar tar;
+  tar.File("manifest", ManifestJson({})).Dir("rootfs");
+  AddJudgeRoot(tar);
+  tar.File("rootfs/dynamic", ProgramWithLoader("/lib64/no-such-loader.so.2"), 0755);
+  tar.File("rootfs/script", "#!/dynamic -x\n", 0755);
+  std::string image = WriteImage("loader.aci", tar.Finish());
+  for (const char* program : {"/dynamic", "/script"}) {
+    Output output = Run({image, std::string("--exec=") + program});
+    EXPECT_EQ(output.code, 203) << output.All();
+    EXPECT_TRUE(Contains(output.err, "Error: Unable to open \"/lib64/no-such-loader.so.2\": No such file or directory"))
+        << output.All();
+  }
+}
+
+TEST_F(Exec, WhatMayNotBeExecutedIsNamed) {
+  Output output = Run({JudgeAci(), "--exec=/not-executable"});
+  EXPECT_EQ(output.code, 203) << output.All();
+  EXPECT_TRUE(Contains(output.err, "Error: Unable to execute \"/not-executable\": Permission denied")) << output.All();
 }
 
 TEST_F(Exec, ScriptsRun) {

@@ -194,6 +194,23 @@ TEST_F(VolumeMounts, MountsMayCarryVolumesOfTheirOwn) {
   EXPECT_EQ(AppLines(output.out, "b"), Args{"other"});
 }
 
+TEST_F(VolumeMounts, ProgramsMayLieInVolumes) {
+  WriteFile(shared() + "/tool", "#!/bin/sh\necho tool of the host\n", 0755);
+  WriteFile(shared() + "/lost", "#!/bin/no-such-shell\n", 0755);
+  Args mounted = Mounted("/tools") + Args{JudgeAci(), "--environment=PATH=/nowhere:/tools:/bin"};
+  EXPECT_EQ(AppLines(RunOk(mounted + Args{"--exec=tool"}).out), Args{"tool of the host"});
+  Output output = Run(mounted + Args{"--exec=lost"});
+  EXPECT_EQ(output.code, 203) << output.All();
+  EXPECT_TRUE(Contains(output.err, "Unable to open \"/bin/no-such-shell\"")) << output.err;
+  // What a volume covers is not there.
+  output = Run(Mounted("/bin") + Args{JudgeAci(), "--exec=sh"});
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, "unable to find \"sh\"")) << output.err;
+  output = RunOk({"--volume=f,kind=host,source=" + shared() + "/tool", "--mount=volume=f,target=/bin/single", JudgeAci(),
+                  "--exec=single"});
+  EXPECT_EQ(AppLines(output.out), Args{"tool of the host"});
+}
+
 TEST_F(VolumeMounts, UnusedVolumesAreNotLookedAt) {
   RunOk({"--volume=v,kind=host,source=" + dir() + "/missing", JudgeAci(), "--", "exit", "0"});
 }

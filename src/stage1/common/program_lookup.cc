@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 
 namespace rkt::stage1 {
 
@@ -28,8 +27,8 @@ std::string Absolute(std::string_view directory, std::string_view path) {
   return joined;
 }
 
-bool IsExecutable(int root, const std::string& path) {
-  Result<Fd> file = OpenInRoot(root, path, O_PATH);
+bool IsExecutable(const OpenFile& open, const std::string& path) {
+  Result<Fd> file = open(path, O_PATH);
   struct stat status;
   return file && ::fstat(file->get(), &status) == 0 && S_ISREG(status.st_mode) &&
          (status.st_mode & 0111) != 0;
@@ -104,7 +103,11 @@ std::vector<std::string> ProgramCandidates(std::string_view program,
   return candidates;
 }
 
-Result<std::string> FindProgram(int root, std::string_view program,
+OpenFile FilesBeneath(int root) {
+  return [root](const std::string& path, int flags) { return OpenInRoot(root, path, flags); };
+}
+
+Result<std::string> FindProgram(const OpenFile& open, std::string_view program,
                                 std::string_view working_directory,
                                 std::string_view path_variable) {
   if (program.empty()) return Err(Code::kInvalid, "no program given");
@@ -112,7 +115,7 @@ Result<std::string> FindProgram(int root, std::string_view program,
       ProgramCandidates(program, working_directory, path_variable);
   if (program.find('/') != std::string_view::npos) return std::move(candidates.front());
   for (std::string& candidate : candidates) {
-    if (IsExecutable(root, candidate)) return std::move(candidate);
+    if (IsExecutable(open, candidate)) return std::move(candidate);
   }
   return Err(
       Code::kNotFound, "unable to find ", Quote(program), " in ",
@@ -121,18 +124,18 @@ Result<std::string> FindProgram(int root, std::string_view program,
                 : std::string(path_variable)));
 }
 
-std::string ExplainExecFailure(int root, const std::string& program, int exec_errno) {
+std::string ExplainExecFailure(const OpenFile& open, const std::string& program, int exec_errno) {
   constexpr int kMaxDepth = 6;  // one more than the kernel follows scripts
   std::string path = program;
   for (int depth = 0; depth < kMaxDepth; ++depth) {
-    Result<Fd> look = OpenInRoot(root, path, O_PATH);
+    Result<Fd> look = open(path, O_PATH);
     if (!look) return Sentence("open", path, look.error().err());
     struct stat status;
     if (::fstat(look->get(), &status) != 0) return Sentence("open", path, errno);
     if (!S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0) {
       return Sentence("execute", path, EACCES);
     }
-    Result<Fd> file = OpenInRoot(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    Result<Fd> file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file) return Sentence("open", path, file.error().err());
     std::string interpreter = Interpreter(file->get());
     if (interpreter.empty()) break;

@@ -6,10 +6,12 @@
 // Which file an app's exec[0] means, inside its root, and why executing it failed (runtime.md of
 // the reference, sections 7 and 8).
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace rkt::stage1 {
@@ -26,15 +28,26 @@ std::vector<std::string> ProgramCandidates(std::string_view program,
                                            std::string_view working_directory,
                                            std::string_view path_variable);
 
-// The first candidate that is a regular file somebody may execute, links resolved inside `root` (a
-// descriptor of the app's root with its mounts made). A program with a slash is returned unseen:
-// its execve will tell. kNotFound: unable to find "x" in "PATH".
-Result<std::string> FindProgram(int root, std::string_view program,
+// How a path of the app's is opened: beneath its root, or, where a volume will cover it, in that. Never blocking.
+using OpenFile = std::function<Result<Fd>(const std::string& path, int flags)>;
+// Everything beneath a descriptor of the app's root.
+OpenFile FilesBeneath(int root);
+
+// The first candidate that is a regular file somebody may execute. A program with a slash is
+// returned unseen: its execve will tell. kNotFound: unable to find "x" in "PATH".
+Result<std::string> FindProgram(const OpenFile& open, std::string_view program,
                                 std::string_view working_directory, std::string_view path_variable);
+inline Result<std::string> FindProgram(int root, std::string_view program,
+                                       std::string_view working_directory, std::string_view path_variable) {
+  return FindProgram(FilesBeneath(root), program, working_directory, path_variable);
+}
 
 // The sentence for a failed execve, printed behind "Error: ". Names the file that is missing, be it
 // the program, its #! interpreter or the loader of an ELF file: Unable to open "/x": No such file
 // or directory
-std::string ExplainExecFailure(int root, const std::string& program, int exec_errno);
+std::string ExplainExecFailure(const OpenFile& open, const std::string& program, int exec_errno);
+inline std::string ExplainExecFailure(int root, const std::string& program, int exec_errno) {
+  return ExplainExecFailure(FilesBeneath(root), program, exec_errno);
+}
 
 }  // namespace rkt::stage1

@@ -111,7 +111,8 @@ int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, DockerOrigin& d
   return signal.value_or(SIGTERM);
 }
 
-Status PlanPrograms(AppPlan& app, const appc::App& section, DockerOrigin& docker, int root) {
+Status PlanPrograms(AppPlan& app, const appc::App& section, DockerOrigin& docker, int root,
+                    const stage1::OpenFile& files) {
   if (section.exec.empty()) return Err(Code::kInvalid, "no program to execute: exec is empty");
   stage1::IdentityRequest request;
   request.user = section.user;
@@ -122,7 +123,7 @@ Status PlanPrograms(AppPlan& app, const appc::App& section, DockerOrigin& docker
   std::string path(stage1::EnvironmentValue(app.environment, "PATH"));
   auto plan_program = [&](ProgramPlan& program, const std::vector<std::string>& exec) -> Status {
     program.exec = exec;
-    program.program = TRY(stage1::FindProgram(root, exec[0], app.working_directory, path));
+    program.program = TRY(stage1::FindProgram(files, exec[0], app.working_directory, path));
     program.no_new_privileges =
         appc::NoNewPrivileges(section.isolators) ||
         stage1::SeccompNeedsNoNewPrivileges(!app.seccomp.empty(), program.identity.uid);
@@ -157,10 +158,10 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   TRY(PlanConfinement(app, *section, options));
   Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   DockerOrigin docker(pod_dir, runtime.name);
-  TRY(PlanPrograms(app, *section, docker, root.get()));
-  app.stop_signal = StopSignalOf(plan, runtime, docker);
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section,
                                    [&] { return docker.Image() != nullptr; }));
+  TRY(PlanPrograms(app, *section, docker, root.get(), PlannedFiles(root.get(), plan, mounts)));
+  app.stop_signal = StopSignalOf(plan, runtime, docker);
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
     return mount.target == "/sys" || mount.target.starts_with("/sys/");
   });

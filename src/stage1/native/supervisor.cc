@@ -28,6 +28,7 @@
 #include "stage1/native/memory.h"
 #include "stage1/native/pod_init.h"
 #include "stage1/native/running_app.h"
+#include "stage1/native/volume_plan.h"
 
 namespace rkt::native {
 
@@ -179,7 +180,8 @@ void Supervisor::ReportFailure(AppState& app, const ProgramPlan& program, const 
   app.failed = true;
   if (failure.step == AppStep::kExec) {
     auto root = Open(app.plan->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    std::string why = root ? stage1::ExplainExecFailure(root->get(), program.program, failure.err)
+    std::string why = root ? stage1::ExplainExecFailure(MountedFiles(root->get(), *app.plan), program.program,
+                                                       failure.err)
                            : StrCat(program.program, ": ", ErrnoText(failure.err));
     app.sinks[1].Take(StrCat("Error: ", why, "\n"));
     if (plan_.interactive) stderr_.Add(StrCat("Error: ", why, slave_ ? "\r\n" : "\n"));

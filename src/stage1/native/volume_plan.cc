@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/copy_tree.h"
 #include "base/file.h"
@@ -51,7 +52,46 @@ Status CopyUp(int pod_dir, const VolumePlan& volume, int to) {
   return CopyDirectory(from->get(), to);
 }
 
+// What is left of a path behind a mount's target: empty where it is the target itself, nothing where it is not below.
+std::optional<std::string_view> Below(std::string_view path, std::string_view target) {
+  if (!path.starts_with(target)) return std::nullopt;
+  path.remove_prefix(target.size());
+  return path.empty() || path[0] == '/' ? std::optional(path) : std::nullopt;
+}
+
+Result<Fd> OpenInVolume(const std::string& source, std::string_view rest, int flags) {
+  Fd volume = TRY(Open(source, O_PATH));
+  // A volume that is a file is opened again by its path, which is the host's.
+  if (rest.empty()) return Open(source, flags);
+  return OpenInRoot(volume.get(), std::string(rest), flags);
+}
+
 }  // namespace
+
+stage1::OpenFile PlannedFiles(int root, const PodPlan& plan, const std::vector<UserMount>& mounts) {
+  return [=, &plan, &mounts](const std::string& path, int flags) -> Result<Fd> {
+    // Outer mounts come first: the last one that has the path is the one to be seen.
+    for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
+      auto rest = Below(path, mount->target);
+      if (!rest) continue;
+      const VolumePlan& volume = plan.volumes[mount->volume];
+      if (!volume.empty) return OpenInVolume(volume.source, *rest, flags);
+      if (!volume.image_path.empty()) break;  // begins with what the image has there
+      return Err(Code::kNotFound, path, " is in an empty volume");
+    }
+    return OpenInRoot(root, path, flags);
+  };
+}
+
+stage1::OpenFile MountedFiles(int root, const AppPlan& app) {
+  return [=, &app](const std::string& path, int flags) -> Result<Fd> {
+    for (auto step = app.mounts.rbegin(); step != app.mounts.rend(); ++step) {
+      if (step->kind != MountStep::Kind::kVolume) continue;
+      if (auto rest = Below(path, StrCat("/", step->target))) return OpenInVolume(step->source, *rest, flags);
+    }
+    return OpenInRoot(root, path, flags);
+  };
+}
 
 Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
   for (size_t i = 0; i < seen_.size(); ++i) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "stage1/common/program_lookup.h"
 #include "stage1/native/plan.h"
 
 namespace rkt::native {
@@ -44,6 +45,12 @@ Result<std::vector<UserMount>> PlanUserMounts(PodPlan& plan, VolumeTable& volume
 
 // The same as steps of the app's start.
 void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMount>& mounts);
+
+// The app's files as they will be: its root with the volumes over it, before they are mounted, for looking programs up.
+// `root` and everything else must outlive it.
+stage1::OpenFile PlannedFiles(int root, const PodPlan& plan, const std::vector<UserMount>& mounts);
+// The same in the pod's root, where the volumes are: for telling why a program could not be executed.
+stage1::OpenFile MountedFiles(int root, const AppPlan& app);
 
 // Makes the directories of the empty volumes in the pod's directory, with what they begin with.
 Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan);

@@ -3,6 +3,7 @@
 
 #include "stage0/stage1_image.h"
 
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -115,8 +116,26 @@ bool IsBuiltIn(const std::string& path) {
   return false;
 }
 
+// Where the images of a program at this path lie.
+std::vector<std::string> DirsBeside(std::string_view program) {
+  std::string_view dir = program.substr(0, program.rfind('/'));
+  std::string_view prefix = dir.substr(0, dir.rfind('/'));
+  return {StrCat(prefix, "/lib/rkt/stage1-images"), std::string(dir)};
+}
+
+// BuiltInImageDirs by the name that this program was executed by, where that is a whole path and no link: a stat is less
+// than asking procfs.
+std::vector<std::string> DirsBesideThis() {
+  const auto* executed = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  struct stat st;
+  if (executed != nullptr && executed[0] == '/' && ::lstat(executed, &st) == 0 && S_ISREG(st.st_mode)) {
+    return DirsBeside(executed);
+  }
+  return BuiltInImageDirs();
+}
+
 std::optional<ImageFile> FindBuiltIn(const std::string& file_name) {
-  for (const std::string& dir : BuiltInImageDirs()) {
+  for (const std::string& dir : DirsBesideThis()) {
     if (auto file = StatImageFile(StrCat(dir, "/", file_name))) return file;
   }
   return std::nullopt;
@@ -182,10 +201,7 @@ std::vector<std::string> BuiltInImageDirs() {
   ssize_t size = ::readlink("/proc/self/exe", buffer, sizeof buffer);
   if (size <= 0 || size == static_cast<ssize_t>(sizeof buffer))
     return {"/usr/lib/rkt/stage1-images"};
-  std::string dir(buffer, static_cast<size_t>(size));
-  dir.resize(dir.rfind('/'));
-  std::string prefix = dir.substr(0, dir.rfind('/'));
-  return {StrCat(prefix, "/lib/rkt/stage1-images"), dir};
+  return DirsBeside(std::string_view(buffer, static_cast<size_t>(size)));
 }
 
 Result<Stage1Image> FindStage1(store::Store& store, const Stage1Options& options) {

@@ -154,8 +154,26 @@ Result<std::vector<Fd>> OpenLowers(const Store& store, const std::string& tree_i
   return roots;
 }
 
+// In a tree of one directory there is nothing to merge: what stands at the path, reached through directories alone.
+static Result<Store::TreePart> FindInDirectory(int cas, const std::string& root, const std::string& path) {
+  Store::TreePart part = {};
+  for (size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end == 0 ? 0 : end + 1);
+    std::string place = StrCat(root, "/", std::string_view(path).substr(0, end));
+    if (::fstatat(cas, place.c_str(), &part.st, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) return Store::TreePart{};
+      return SysErr("stat ", place);
+    }
+    if (end != std::string::npos && !S_ISDIR(part.st.st_mode)) return Store::TreePart{};
+  }
+  part.exists = true;
+  return part;
+}
+
 Result<Store::TreePart> Store::FindInTree(const std::string& tree_id, const std::string& path) const {
   if (!IsTreeId(tree_id)) return Err(Code::kInvalid, "malformed tree id ", Quote(tree_id));
+  std::vector<std::string> lowers = TRY(LowersOfTree(*this, tree_id));
+  if (lowers.size() == 1) return FindInDirectory(cas_fd(), lowers[0], path);
   MergedEntry entry = TRY(FindMerged(TRY(OpenLowers(*this, tree_id)), path));
   return TreePart{entry.kind != MergedEntry::Kind::kMissing, entry.st};
 }

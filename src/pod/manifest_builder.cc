@@ -98,6 +98,13 @@ Status ApplyIsolators(const AppRequest& request, appc::Isolators* isolators) {
   return {};
 }
 
+// What a service manager says to the process that it has started; no app is that process.
+bool IsForTheCallerAlone(std::string_view name) {
+  constexpr std::string_view kNames[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+                                         "LISTEN_FDS",    "LISTEN_PID",    "LISTEN_FDNAMES"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
 // Weakest first: the image's own are there already.
 void ApplyEnvironment(const AppRequest& request, const EnvironmentRequest& pod,
                       appc::Environment* environment) {
@@ -109,7 +116,10 @@ void ApplyEnvironment(const AppRequest& request, const EnvironmentRequest& pod,
       size_t equals = entry.find('=');
       if (equals == std::string_view::npos) continue;
       std::string_view name = entry.substr(0, equals);
-      if (!appc::IsVariableName(name) || appc::FindVariable(*environment, name)) continue;
+      if (IsForTheCallerAlone(name) || !appc::IsVariableName(name) ||
+          appc::FindVariable(*environment, name)) {
+        continue;
+      }
       environment->push_back({std::string(name), std::string(entry.substr(equals + 1))});
     }
   }

@@ -3,22 +3,125 @@
 
 // Pods as services of the host's systemd: on the second host (functional.systemd).
 
+#include <unistd.h>
+
 #include "functional/harness/unit.h"
 
 namespace rkt::test {
 namespace {
 
-using SystemdUnits = UnitTest;
+constexpr char kNotifies[] =
+    R"([{"name": "appc.io/executor/supports-systemd-notify", "value": "true"}])";
+
+class SystemdUnits : public UnitTest {
+ protected:
+  std::string NotifyingImage() {
+    ImageSpec spec;
+    spec.annotations = kNotifies;
+    return WriteImage("notifies.aci", spec);
+  }
+  static std::string GroupOf(const std::string& pid) { return ReadFile("/proc/" + pid + "/cgroup"); }
+};
 
 TEST_F(SystemdUnits, PodStaysInTheGroupOfItsUnit) {
-  Unit unit = StartUnit({"--property=Delegate=yes"}, RunArgs({JudgeAci(), "--", "sleep"}));
+  Unit unit = StartUnit({"--property=Delegate=yes", "--slice=rkt-test.slice"}, RunArgs({JudgeAci(), "--", "sleep"}));
   ASSERT_TRUE(WaitForOutput(unit, "sleeping"));
   std::string uuid = OnlyPod();
+  EXPECT_EQ(unit.ControlGroup(), "rkt.slice/rkt-test.slice/" + unit.name());
   EXPECT_EQ(ReadFile(PodDir(uuid) + "/subcgroup"), unit.ControlGroup() + "/payload");
   std::string pod = Trim(ReadFile(PodDir(uuid) + "/pid"));
-  EXPECT_TRUE(Contains(ReadFile("/proc/" + pod + "/cgroup"), "0::/" + unit.ControlGroup() + "/payload"))
-      << ReadFile("/proc/" + pod + "/cgroup");
+  EXPECT_TRUE(Contains(GroupOf(pod), "0::/" + unit.ControlGroup() + "/payload")) << GroupOf(pod);
   EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
+  EXPECT_FALSE(Exists("/sys/fs/cgroup/rkt.slice/rkt-test.slice/" + unit.name()));
+}
+
+TEST_F(SystemdUnits, StopIsOrderlyAndASuccess) {
+  for (const char* mode : {"mixed", "control-group"}) {
+    Unit unit = StartUnit({"--property=Delegate=yes", std::string("--property=KillMode=") + mode, "--remain-after-exit"},
+                          RunArgs({JudgeAci(), "--", "trap-term", "0", "0.3"}));
+    ASSERT_TRUE(WaitForOutput(unit, "waiting for TERM"));
+    EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
+    EXPECT_TRUE(Contains(OutputOf(unit), "judge: got TERM")) << mode << ": " << OutputOf(unit);
+    EXPECT_EQ(Systemctl({"is-failed", unit.name()}).code, 1) << mode;
+  }
+}
+
+TEST_F(SystemdUnits, ExitStatusIsThatOfTheUnit) {
+  Unit unit = StartUnit({}, RunArgs({JudgeAci(), "--", "exit", "7"}));
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
+  EXPECT_EQ(unit.Property("ExecMainStatus"), "7");
+}
+
+TEST_F(SystemdUnits, TypeNotifyWaitsForThePod) {
+  Unit unit = StartUnit({"--property=Delegate=yes", "--property=Type=notify"},
+                        RunArgs({JudgeAci(), "--", "trap-term", "0"}));
+  EXPECT_EQ(unit.Property("ActiveState"), "active");
+  std::string uuid = OnlyPod();
+  EXPECT_EQ(unit.Property("StatusText"), "pod " + uuid + " runs 1 app");
+  // The main process is rkt itself: the parent of the pod's first process.
+  std::string main = unit.Property("MainPID");
+  EXPECT_TRUE(Contains(ReadFile("/proc/" + main + "/task/" + main + "/children"), Trim(ReadFile(PodDir(uuid) + "/pid"))));
+  EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
+}
+
+TEST_F(SystemdUnits, TypeNotifyWaitsForTheApp) {
+  Unit unit(UnitName());
+  double start = Now();
+  Output started = TryUnit(unit.name(), {"--property=Type=notify"},
+                           RunArgs({NotifyingImage(), "--", "notify", "sleep:1.5", "STATUS=warm", "READY=1", "sleep:600"}));
+  EXPECT_EQ(started.code, 0) << started.All() << OutputOf(unit);
+  EXPECT_GE(Now() - start, 1.5);
+  EXPECT_TRUE(Contains(OutputOf(unit), "sent READY=1"));
+  EXPECT_EQ(Systemctl({"kill", "--signal=KILL", "--kill-who=main", unit.name()}).code, 0);
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
+}
+
+TEST_F(SystemdUnits, TypeNotifyFailsWithAnAppThatNeverIsReady) {
+  Unit unit(UnitName());
+  Output started = TryUnit(unit.name(), {"--property=Type=notify", "--property=TimeoutStartSec=2"},
+                           RunArgs({NotifyingImage(), "--", "notify", "STATUS=never", "sleep:600"}));
+  EXPECT_NE(started.code, 0) << started.All();
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
+  EXPECT_EQ(unit.Property("Result"), "timeout");
+}
+
+TEST_F(SystemdUnits, WatchdogIsServedAndEndsAPodThatIsStuck) {
+  Unit unit = StartUnit({"--property=Type=notify", "--property=WatchdogSec=1", "--property=WatchdogSignal=SIGKILL"},
+                        RunArgs({JudgeAci(), "--", "sleep"}));
+  SleepFor(2.5);
+  EXPECT_EQ(unit.Property("ActiveState"), "active");
+  std::string pod = Trim(ReadFile(PodDir(OnlyPod()) + "/pid"));
+  ASSERT_EQ(RunProgram({"kill", "-STOP", pod}).code, 0);
+  EXPECT_TRUE(unit.WaitFor("Result", "watchdog"));
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
+}
+
+TEST_F(SystemdUnits, LimitsOfTheUnitHoldForApps) {
+  Unit unit = StartUnit({"--property=LimitNOFILE=777", "--property=LimitCORE=0", "--property=OOMScoreAdjust=300"},
+                        RunArgs({JudgeAci(), "--", "show", "/proc/self/limits", "---", JudgeAci(), "--name=oom", "--", "show", "/proc/self/oom_score_adj"}));
+  ASSERT_TRUE(WaitForOutput(unit, "Max open files"));
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
+  std::string output = OutputOf(unit);
+  size_t line = output.find("Max open files");
+  EXPECT_TRUE(Contains(output.substr(line, 60), " 777 ")) << output;
+  EXPECT_EQ(AppLines(output, "oom"), Args{"300"});
+}
+
+TEST_F(SystemdUnits, SocketUnitStartsThePodThatServesIt) {
+  ImageSpec spec;
+  spec.app = R"("ports": [{"name": "web", "protocol": "tcp", "port": 18091, "count": 1, "socketActivated": true}])";
+  std::string image = WriteImage("web.aci", spec);
+  std::string name = UnitName();
+  Unit unit(name), socket(name.substr(0, name.rfind('.')) + ".socket");
+  Output made = TryUnit(name, {"--socket-property=ListenStream=127.0.0.1:18091", "--property=Delegate=yes"},
+                        RunArgs({image, "--", "serve"}));
+  ASSERT_EQ(made.code, 0) << made.All();
+  EXPECT_EQ(unit.Property("ActiveState"), "inactive");
+  // In the host's network, where the socket is; the test program has one of its own.
+  Output answer = RunProgram({"nsenter", "--net=/proc/1/ns/net", "busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:18091/"});
+  EXPECT_EQ(answer.out, "served by the judge\n") << answer.All() << OutputOf(unit);
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
+  EXPECT_EQ(unit.Property("ExecMainStatus"), "0");
 }
 
 }  // namespace

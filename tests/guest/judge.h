@@ -54,5 +54,8 @@ std::string See();
 std::string Attempt(const std::string& what);
 // The same in this very process: it may die of it.
 std::string AttemptHere(const std::string& what);
+// What it does as a service (service.cc): notify, sockets, serve.
+bool IsServiceVerb(const std::string& verb);
+int Service(const std::vector<std::string>& args);
 
 }  // namespace judge

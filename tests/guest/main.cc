@@ -375,6 +375,7 @@ int Main(int argc, char** argv) {
     signal(SIGTERM, OnTerm);
     return Print("judge: waiting for TERM\n"), SleepSeconds(1000), 0;
   }
+  if (IsServiceVerb(verb)) return Service(args);
   Print("judge: unknown verb " + verb + "\n");
   return 125;
 }

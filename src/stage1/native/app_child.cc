@@ -366,7 +366,28 @@ void EnterRoot(const AppChildPlan& plan, AppFailure* failure) {
   ::close(root);
 }
 
-// 0, 1 and 2 are the app's streams, nothing else is open.
+// The sockets become 3 and up. Returns the number behind the last.
+unsigned ArrangeSockets(const AppChildPlan& plan, AppFailure* failure) {
+  constexpr int kFirst = 3;
+  int end = kFirst + static_cast<int>(plan.socket_count);
+  // Out of the way first, as with the streams; what is closed afterwards begins behind them all.
+  int high[kMaxSockets];
+  for (size_t i = 0; i < plan.socket_count; ++i) {
+    high[i] = ::fcntl(plan.sockets[i], F_DUPFD_CLOEXEC, end);
+    if (high[i] < 0) Fail(failure, AppStep::kStreams, errno);
+  }
+  for (size_t i = 0; i < plan.socket_count; ++i) {
+    if (::dup2(high[i], kFirst + static_cast<int>(i)) < 0) Fail(failure, AppStep::kStreams, errno);
+  }
+  char digits[12];
+  int n = 0;
+  for (auto pid = static_cast<unsigned>(::getpid()); pid > 0; pid /= 10) digits[n++] = static_cast<char>('0' + pid % 10);
+  for (int i = 0; i < n; ++i) plan.listen_pid[i] = digits[n - 1 - i];
+  plan.listen_pid[n] = '\0';
+  return static_cast<unsigned>(end);
+}
+
+// 0, 1 and 2 are the app's streams, behind them are its sockets, nothing else is open.
 void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
   const int sources[3] = {plan.stdin_fd, plan.stdout_fd, plan.stderr_fd};
   int high[3];
@@ -384,7 +405,8 @@ void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
     int rc = high[i] == i ? ::fcntl(i, F_SETFD, 0) : ::dup2(high[i], i);
     if (rc < 0) Fail(failure, AppStep::kStreams, errno);
   }
-  if (::syscall(SYS_close_range, 3, ~0u, 0) != 0) Fail(failure, AppStep::kStreams, errno);
+  unsigned end = plan.socket_count == 0 ? 3 : ArrangeSockets(plan, failure);
+  if (::syscall(SYS_close_range, end, ~0u, 0) != 0) Fail(failure, AppStep::kStreams, errno);
   if (plan.controlling_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) Fail(failure, AppStep::kStreams, errno);
 }
 

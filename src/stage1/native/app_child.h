@@ -74,6 +74,9 @@ struct AppFailure {
   int index = -1;
 };
 
+// So many sockets can be passed to a pod.
+inline constexpr size_t kMaxSockets = 1024;
+
 struct AppChildPlan {
   const char* rootfs = nullptr;        // where the app's root is mounted or lies, relative to the pod's root
   const MountStep* mounts = nullptr;
@@ -85,6 +88,9 @@ struct AppChildPlan {
   int stdout_fd = -1;
   int stderr_fd = -1;
   bool controlling_terminal = false;   // stdin_fd is a terminal to make the session's
+  const int* sockets = nullptr;        // become 3 and up
+  size_t socket_count = 0;
+  char* listen_pid = nullptr;          // room for ten digits and a NUL: the child's pid is written there
 
   uint64_t clone_flags = 0;            // CLONE_NEW*
   int cgroup_fd = -1;                  // v2 group to be born in

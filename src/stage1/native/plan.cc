@@ -57,11 +57,14 @@ bool LooksLikeAName(const std::string& text) {
   return !text.empty() && text != "root" && text[0] != '/' && !ParseInt(text);
 }
 
-// The image manifest of an app, for what only images converted from docker say. Read when somebody asks, and taken
+// Says of an image that its app tells when it is ready.
+constexpr char kNotifyAnnotation[] = "appc.io/executor/supports-systemd-notify";
+
+// The image manifest of an app, for what hardly any image says: those converted from docker, and those that notify. Read when somebody asks, and taken
 // apart only where it says anything of that kind.
-class DockerOrigin {
+class ImageFacts {
  public:
-  DockerOrigin(int pod_dir, const std::string& app) : pod_dir_(pod_dir), app_(app) {}
+  ImageFacts(int pod_dir, const std::string& app) : pod_dir_(pod_dir), app_(app) {}
 
   // Null: the image does not come from docker.
   const appc::ImageManifest* Image() {
@@ -74,12 +77,20 @@ class DockerOrigin {
     if (!read_) Read();
     return image_ ? appc::FindAnnotation(image_->annotations, stage1::kDockerStopSignalAnnotation) : nullptr;
   }
+  bool Notifies() {
+    if (!read_) Read();
+    const std::string* value = image_ ? appc::FindAnnotation(image_->annotations, kNotifyAnnotation) : nullptr;
+    return value != nullptr && (*value == "true" || *value == "1");
+  }
 
  private:
   void Read() {
     read_ = true;
     auto text = ReadFileAt(pod_dir_, pod::AppImageManifest(app_));
-    if (!text || text->find("appc.io/docker/") == std::string::npos) return;
+    if (!text || (text->find("appc.io/docker/") == std::string::npos &&
+                  text->find(kNotifyAnnotation) == std::string::npos)) {
+      return;
+    }
     auto image = appc::ParseImageManifest(*text);
     if (image) image_ = *std::move(image);
   }
@@ -91,7 +102,7 @@ class DockerOrigin {
 };
 
 // A group that does not exist means the user's id where docker's conversion has made it of the user's name.
-bool DockerMeansTheUser(const appc::App& section, DockerOrigin& docker) {
+bool DockerMeansTheUser(const appc::App& section, ImageFacts& docker) {
   if (section.user != section.group || !LooksLikeAName(section.group)) return false;
   const appc::ImageManifest* image = docker.Image();
   // An override of the command line is meant as it stands.
@@ -99,7 +110,7 @@ bool DockerMeansTheUser(const appc::App& section, DockerOrigin& docker) {
          image->app->user == image->app->group;
 }
 
-int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, DockerOrigin& docker) {
+int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, ImageFacts& docker) {
   const std::string* wish = appc::FindAnnotation(runtime.annotations, stage1::kStopSignalAnnotation);
   if (wish == nullptr) wish = docker.StopSignal();
   if (wish == nullptr) return SIGTERM;
@@ -111,7 +122,7 @@ int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, DockerOrigin& d
   return signal.value_or(SIGTERM);
 }
 
-Status PlanPrograms(AppPlan& app, const appc::App& section, DockerOrigin& docker, int root,
+Status PlanPrograms(AppPlan& app, const appc::App& section, ImageFacts& docker, int root,
                     const stage1::OpenFile& files) {
   if (section.exec.empty()) return Err(Code::kInvalid, "no program to execute: exec is empty");
   stage1::IdentityRequest request;
@@ -157,11 +168,15 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   }
   TRY(PlanConfinement(app, *section, options));
   Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  DockerOrigin docker(pod_dir, runtime.name);
+  ImageFacts docker(pod_dir, runtime.name);
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section,
                                    [&] { return docker.Image() != nullptr; }));
   TRY(PlanPrograms(app, *section, docker, root.get(), PlannedFiles(root.get(), plan, mounts)));
   app.stop_signal = StopSignalOf(plan, runtime, docker);
+  app.notifies = docker.Notifies();
+  for (const appc::Port& port : section->ports) {
+    if (port.socket_activated) app.activated_ports.push_back({port, false});
+  }
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
     return mount.target == "/sys" || mount.target.starts_with("/sys/");
   });
@@ -230,6 +245,12 @@ AppChildPlan MakeChildPlan(const AppPlan& app, const ProgramPlan& program, Child
   };
   storage.argv = pointers(program.exec);
   storage.envp = pointers(app.environment);
+  bool takes_sockets = &program == &app.main && !app.sockets.empty();
+  if (takes_sockets) {
+    for (const std::string& entry : app.socket_environment) {
+      storage.envp.insert(storage.envp.end() - 1, const_cast<char*>(entry.c_str()));
+    }
+  }
   AppChildPlan child;
   child.rootfs = app.rootfs.c_str();
   child.mounts = app.mounts.data();
@@ -250,6 +271,12 @@ AppChildPlan MakeChildPlan(const AppPlan& app, const ProgramPlan& program, Child
   child.program = program.program.c_str();
   child.argv = storage.argv.data();
   child.envp = storage.envp.data();
+  if (takes_sockets) {
+    child.sockets = app.sockets.data();
+    child.socket_count = app.sockets.size();
+    const std::string& pid = app.socket_environment.front();
+    child.listen_pid = const_cast<char*>(pid.c_str()) + pid.find('=') + 1;
+  }
   return child;
 }
 

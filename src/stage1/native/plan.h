@@ -70,6 +70,14 @@ struct AppPlan {
   int stop_signal = SIGTERM;                     // what the main program is asked to end with
   bool readonly_rootfs = false;
   bool allow_devices = false;
+  bool notifies = false;               // its image says that it tells when it is ready (sd_notify)
+  struct ActivatedPort {
+    appc::Port port;
+    bool passed = false;               // by a socket that rkt was started with
+  };
+  std::vector<ActivatedPort> activated_ports;    // those that are `socketActivated`
+  std::vector<int> sockets;                      // for the main program: descriptors 3 and up
+  std::vector<std::string> socket_environment;   // and what it is told of them, LISTEN_PID first
   std::vector<MountStep> mounts;       // point into `strings`
   size_t system_mount_count = 0;       // so many come before the user's own
   std::deque<std::string> strings;
@@ -90,6 +98,7 @@ struct PodPlan {
   // Pid 1 stays in the mount namespace of the process outside, which has a private one already: one namespace less to
   // copy and to take down. That process then has the pod's root, too.
   bool shares_mount_namespace = false;
+  bool awaits_apps = false;            // it is ready when the apps that notify say so, not when all have started
   std::deque<VolumePlan> volumes;      // mount steps point into them
   std::vector<AppPlan> apps;
   std::vector<std::string> warnings;   // for standard error

@@ -12,6 +12,7 @@
 #include "base/mount.h"
 #include "pod/paths.h"
 #include "stage1/common/name_files.h"
+#include "stage1/native/activation.h"
 
 namespace rkt::native {
 
@@ -54,6 +55,8 @@ Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodMan
   request.local_config = options.local_config;
   request.net = options.net;
   request.ports = TRY(appc::ResolvePorts(manifest));
+  // Whoever listens on those gets the connections in the pod, too.
+  std::erase_if(request.ports, [&](const appc::ForwardedPort& port) { return IsActivated(plan, port); });
   request.hostname = plan.hostname;
   for (const AppPlan& app : plan.apps) request.apps.push_back(app.name);
   if (options.hosts_mode == "stage0") {

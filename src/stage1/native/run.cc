@@ -23,8 +23,10 @@
 #include "base/log.h"
 #include "pod/paths.h"
 #include "stage1/common/name_files.h"
+#include "stage1/native/activation.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/memory.h"
+#include "stage1/native/notify.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
 #include "stage1/native/pod_init.h"
@@ -167,7 +169,9 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
   return static_cast<pid_t>(pid);
 }
 
-// Waits for pid 1 of the pod and hands the stop signals on to it.
+int StatusOf(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
+
+// Waits for pid 1 of the pod and hands the stop signals on to it. Its wait status.
 int WaitForPod(pid_t pod, const sigset_t& signals) {
   for (;;) {
     constexpr struct timespec kIdle = {kIdleMs / 1000, kIdleMs % 1000 * 1000000};
@@ -175,8 +179,8 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
     if (signal < 0 && errno == EAGAIN) signal = AwaitSignalWithoutMemory(&signals);
     if (signal == SIGCHLD) {
       int status;
-      if (::waitpid(pod, &status, WNOHANG) != pod) continue;
-      return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+      if (::waitpid(pod, &status, WNOHANG) == pod) return status;
+      continue;
     }
     if (signal > 0) ::kill(pod, SIGTERM);
   }
@@ -198,6 +202,10 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     return 1;
   }
   PodPlan plan = TRY(std::move(planned));
+  for (std::string& warning : AssignSockets(plan, manifest, TakePassedSockets())) {
+    plan.warnings.push_back(std::move(warning));
+  }
+  Notifier notifier = TRY_CTX(Notifier::Open(plan), "readiness");
   for (const std::string& warning : plan.warnings) Notice("stage1", warning);
 
   std::string pod_path = TRY(WorkingDirectory());
@@ -212,7 +220,8 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
   if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
   // Groups and networks are taken down from here, which needs the host's file systems.
-  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp();
+  plan.shares_mount_namespace =
+      HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp() && !notifier.active();
   Fd word;
   if (network.NeedsSetUp()) {
     int pair[2];
@@ -241,7 +250,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (written && network.NeedsSetUp()) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
-    status = WaitForPod(*pod, waited);
+    status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited) : WaitForPod(*pod, waited));
     if (options.interactive) terminal.Restore();
   }
   Status cleaned;

@@ -215,7 +215,7 @@ void Supervisor::AnnounceReady() {
     if (!app.executed) return;
   }
   ready_ = true;
-  if (::symlink("ready", pod::kSupervisorStatus) != 0) {
+  if (::symlink(plan_.awaits_apps ? "started" : "ready", pod::kSupervisorStatus) != 0) {
     Complain(SysErr("announcing readiness").message());
   }
 }

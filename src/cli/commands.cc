@@ -38,8 +38,6 @@ constexpr CommandSpec kAttach =
             "Connect with the standard streams of a running app", "RKT_EXPERIMENT_ATTACH");
 constexpr CommandSpec kExport = Missing("export", "[--app=APPNAME] UUID OUTPUT_ACI_FILE",
                                         "Write an app of an exited pod to an ACI file");
-constexpr CommandSpec kMetadataService =
-    Missing("metadata-service", "[--listen-port=PORT]", "Serve the metadata of pods to their apps");
 
 constexpr const CommandSpec* kImageChildren[] = {
     &kImageBuildCommand, &kImageCatManifestCommand, &kImageDuCommand,
@@ -52,7 +50,7 @@ constexpr const CommandSpec* kImageChildren[] = {
 constexpr const CommandSpec* kRootChildren[] = {
     &kApiService,    &kApp,        &kAttach,         &kCatManifestCommand, &kCompletionCommand,
     &kConfigCommand, &kEnterCommand, &kExport,       &kFetchCommand,       &kGcCommand,
-    &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataService,    &kPrepareCommand,
+    &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataServiceCommand, &kNetworkCommand, &kPrepareCommand,
     &kRmCommand,     &kRunCommand, &kRunPreparedCommand, &kStatusCommand,  &kStopCommand,
     &kTrustCommand,         &kVersionCommand, &kHelpCommand,
 };

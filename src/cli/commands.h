@@ -19,6 +19,8 @@ extern const CommandSpec kHelpCommand;
 extern const CommandSpec kImageCommand;
 extern const CommandSpec kListCommand;
 extern const CommandSpec kLogsCommand;
+extern const CommandSpec kMetadataServiceCommand;
+extern const CommandSpec kNetworkCommand;
 extern const CommandSpec kPrepareCommand;
 extern const CommandSpec kRmCommand;
 extern const CommandSpec kRunCommand;

@@ -14,6 +14,7 @@
 #include "pod/paths.h"
 #include "stage0/entry_point.h"
 #include "stage0/gc_child.h"
+#include "stage0/metadata.h"
 
 namespace rkt::stage0 {
 namespace {
@@ -258,6 +259,7 @@ Status DeletePod(const GcOptions& options, Pods& pods, Pod& pod, const GcCallbac
                               StrCat("stage1's gc of pod ", Quote(pod.uuid()), " failed")));
       }
     }
+    if (auto status = UnregisterPod(pod); !status) Report(callbacks, std::move(status).error());
     // From here on it is in pieces, which a listing does not show.
     TRY(pods.Move(pod, Stage::kGarbage));
   }

@@ -454,9 +454,6 @@ TEST_F(PodOperations, WhatIsNotSupportedYetIsRefused) {
   PrepareOptions options = Options();
   options.private_users = "65536:65536";
   EXPECT_EQ(Prepare(*store_, options).error().code(), Code::kUnsupported);
-  RunOptions run;
-  run.mds_register = true;
-  EXPECT_EQ(stage0::Run(*store_, Options(), run).error().code(), Code::kUnsupported);
   EXPECT_THAT(Left(), IsEmpty());
 }
 

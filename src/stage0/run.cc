@@ -8,7 +8,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "metadata/registration.h"
 #include "pod/paths.h"
+#include "stage0/metadata.h"
 #include "stage0/overlay.h"
 #include "stage0/stage1_contract.h"
 
@@ -30,10 +32,10 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-Status CheckOptions(const RunOptions& options) {
-  if (options.mds_register)
-    return Err(Code::kUnsupported, "--mds-register is not supported by this version");
-  return {};
+// The pod's secret, where it is to be known to the metadata service.
+RunOptions WithToken(RunOptions options) {
+  if (options.mds_register) options.mds_token = metadata::NewToken();
+  return options;
 }
 
 // The path is that of the pod in `run`, where it will be by then.
@@ -105,6 +107,11 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile, RuntimeConfig(options, ""), 0640,
                   true));
   TRY(WriteNameFiles(preparation.pod, options));
+  if (!options.mds_token.empty()) {
+    std::string run_path = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
+                                  preparation.pod.uuid());
+    TRY(RegisterPod(preparation.pod, run_path, options.mds_token));
+  }
   TRY(pods.Move(preparation.pod, pod::Stage::kRun));
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
   TRY(EnterPrivateMounts());
@@ -164,10 +171,10 @@ Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
 }  // namespace
 
 Status Run(store::Store& store, const PrepareOptions& prepare, const RunOptions& options) {
-  TRY(CheckOptions(options));
   pod::Pods pods = TRY(pod::Pods::Open(prepare.data_dir));
   Preparation preparation = TRY(PrepareLocked(pods, store, prepare));
-  Status failed = StartPod(pods, preparation, options);
+  Status failed = StartPod(pods, preparation, WithToken(options));
+  (void)UnregisterPod(preparation.pod);
   // Nothing has run: nobody misses the pod.
   UnmountOverlays(preparation.pod);
   (void)pods.Forget(preparation.pod);
@@ -176,14 +183,15 @@ Status Run(store::Store& store, const PrepareOptions& prepare, const RunOptions&
 
 Status RunPrepared(const std::string& data_dir, const std::string& uuid,
                    const RunOptions& options) {
-  TRY(CheckOptions(options));
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   Preparation preparation = TRY(OpenPrepared(pods, uuid));
   if (options.interactive && preparation.apps.size() > 1) {
     return Err(Code::kInvalid, "interactive option only supports pods with one app");
   }
   // Where this fails behind the rename, the pod counts as exited and is collected as one.
-  return StartPod(pods, preparation, options);
+  Status failed = StartPod(pods, preparation, WithToken(options));
+  (void)UnregisterPod(preparation.pod);
+  return failed;
 }
 
 }  // namespace rkt::stage0

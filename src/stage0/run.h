@@ -41,7 +41,8 @@ struct RunOptions {
   bool debug = false;
   bool interactive = false;
   bool mutable_pod = false;
-  bool mds_register = false;     // refused for now
+  bool mds_register = false;     // with the metadata service
+  std::string mds_token;         // made by Run where mds_register is set
   std::vector<std::string> net;  // values of --net, joined by ','; empty: default
   std::string hostname;
   std::string ipc;           // auto, private, parent; empty: not given

@@ -100,6 +100,7 @@ Result<std::vector<std::string>> RunArguments(const Stage1Contract& contract,
   argv.push_back(StrCat("--net=", NetList(options)));
   if (options.interactive) argv.push_back("--interactive");
   if (!private_users.empty()) argv.push_back(StrCat("--private-users=", private_users));
+  if (!options.mds_token.empty()) argv.push_back(StrCat("--mds-token=", options.mds_token));
   if (!options.local_config.empty())
     argv.push_back(StrCat("--local-config=", options.local_config));
   if (!options.hostname.empty()) {
@@ -179,7 +180,7 @@ std::string RuntimeConfig(const RunOptions& options, const std::string& private_
                            {"DisableSeccomp", options.insecure_seccomp}});
   return json::Write(json::Value::Object({{"MetadataServiceURL", ""},
                                           {"PrivateUsers", private_users},
-                                          {"MDSToken", ""},
+                                          {"MDSToken", options.mds_token},
                                           {"Hostname", options.hostname},
                                           {"Debug", options.debug},
                                           {"Mutable", options.mutable_pod},

@@ -53,7 +53,7 @@ Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv) {
   static const std::vector<std::string> silent = {
       "net",           "interactive",    "local-config", "disable-capabilities-restriction",
       "disable-paths", "disable-seccomp"};
-  static const std::vector<std::string> told = {"hostname", "mds-token"};
+  static const std::vector<std::string> told = {"hostname"};
   auto contains = [](const std::vector<std::string>& list, const std::string& name) {
     return std::find(list.begin(), list.end(), name) != list.end();
   };
@@ -69,6 +69,8 @@ Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv) {
       arguments.debug = option.value != "false";
     } else if (option.name == "dns-conf-mode") {
       TRY(SetDnsModes(option.value, &arguments));
+    } else if (option.name == "mds-token") {
+      arguments.metadata_token = option.value;
     } else if (contains(told, option.name)) {
       if (!option.value.empty()) arguments.ignored.push_back(option.name);
     } else if (!contains(silent, option.name)) {

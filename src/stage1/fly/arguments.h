@@ -17,6 +17,7 @@ struct RunArguments {
   bool debug = false;
   std::string resolv_mode = "default";  // default, host, none, stage0
   std::string hosts_mode = "default";   // default, host, stage0
+  std::string metadata_token;           // empty: the metadata service does not know the pod
   std::string uuid;
   std::vector<std::string>
       ignored;  // options given that have no effect and are told of: "hostname"

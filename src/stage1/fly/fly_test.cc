@@ -26,7 +26,8 @@ TEST(FlyArguments, TellsWhatItIgnoresAndRefusesWhatItCannotDo) {
   EXPECT_EQ(run->resolv_mode, "host");
   EXPECT_EQ(run->hosts_mode, "stage0");
   EXPECT_EQ(run->uuid, kUuid);
-  EXPECT_THAT(run->ignored, ElementsAre("hostname", "mds-token"));
+  EXPECT_EQ(run->metadata_token, "t");
+  EXPECT_THAT(run->ignored, ElementsAre("hostname"));
 
   auto refused = ParseRunArguments({"/run", "--private-users=65536:65536", kUuid});
   ASSERT_FALSE(refused);

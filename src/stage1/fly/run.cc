@@ -18,6 +18,7 @@
 #include "pod/paths.h"
 #include "stage1/common/environment.h"
 #include "stage1/common/identity_child.h"
+#include "stage1/common/metadata.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/fly/app.h"
 #include "stage1/fly/mounts.h"
@@ -119,6 +120,10 @@ Status Run(const RunArguments& arguments) {
   stage1::EnvironmentRequest request;
   for (const appc::EnvironmentVariable& variable : fly.section.environment) {
     request.app.emplace_back(variable.name, variable.value);
+  }
+  if (!arguments.metadata_token.empty()) {
+    request.metadata_url =
+        TRY(stage1::AnnouncePod(AT_FDCWD, arguments.uuid, arguments.metadata_token, {}, "127.0.0.1"));
   }
   std::vector<std::string> environment = TRY(stage1::AppEnvironment(request));
   if (fly.section.exec.empty()) return Err(Code::kInvalid, "app ", name, " has nothing to execute");

@@ -53,6 +53,9 @@ Result<RunOptions> ReadRuntimeConfig(int pod_dir) {
     const json::Value* value = insecure != nullptr ? insecure->Find(name) : nullptr;
     return value != nullptr && value->is_bool() && value->boolean();
   };
+  if (const json::Value* url = config.Find("MetadataServiceURL"); url != nullptr && url->is_string()) {
+    options.metadata_url = url->text();
+  }
   options.disable_paths = flag("DisablePaths");
   options.disable_capabilities = flag("DisableCapabilities");
   options.disable_seccomp = flag("DisableSeccomp");

@@ -108,9 +108,6 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
   if (!options.private_users.empty()) {
     return Err(Code::kUnsupported, "--private-users is not supported by this version of stage1-native");
   }
-  if (!options.metadata_token.empty()) {
-    return Err(Code::kUnsupported, "--mds-token is not supported by this version of stage1-native");
-  }
   if (options.mutable_pod) {
     return Err(Code::kUnsupported, "mutable pods are not supported by this version of stage1-native");
   }

@@ -25,7 +25,8 @@ struct RunOptions {
   std::string hostname;              // empty: rkt-UUID
   std::string ipc;                   // "auto", "private", "parent"
   std::string local_config = "/etc/rkt";
-  std::string metadata_token;
+  std::string metadata_token;        // the metadata service knows the pod by it; empty: it does not
+  std::string metadata_url;          // of a running pod, from its runtime-config
   std::string private_users;
   std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
   std::string hosts_mode = "default";   // "host", "stage0", "default"

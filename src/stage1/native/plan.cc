@@ -200,6 +200,7 @@ Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions&
   environment.app_name = app.name;
   environment.container = "rkt";
   environment.terminal = options.terminal;
+  environment.metadata_url = options.metadata_url;
   for (const appc::EnvironmentVariable& variable : section.environment) {
     environment.app.emplace_back(variable.name, variable.value);
   }

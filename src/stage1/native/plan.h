@@ -91,6 +91,7 @@ struct AppPlan {
 
 struct PodPlan {
   std::string uuid;
+  std::string metadata_url;  // AC_METADATA_URL of every app; empty: none
   std::string hostname;
   bool host_network = false;           // set when the networks are planned
   bool private_ipc = true;

@@ -8,9 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
+#include "stage1/common/metadata.h"
 #include "stage1/common/name_files.h"
 #include "stage1/native/activation.h"
 
@@ -45,6 +48,23 @@ void ShowFile(PodPlan& plan, const char* target, const char* source) {
   }
 }
 
+Status AnnounceNetworks(const network::PodNetwork& networks, const RunOptions& options, int pod_dir,
+                        NetworkWord& word) {
+  if (networks.host_address.empty()) {
+    return Err(Code::kInvalid, "--mds-register: none of the pod's networks says under which address the pod reaches "
+                               "the host");
+  }
+  std::vector<std::string> addresses;
+  for (const network::PodInterface& interface : networks.interfaces) {
+    for (const network::Prefix& prefix : interface.addresses) addresses.push_back(network::ToText(prefix.address));
+  }
+  std::string url = TRY(
+      stage1::AnnouncePod(pod_dir, options.uuid, options.metadata_token, addresses, networks.host_address));
+  if (url.size() >= sizeof word.metadata_url) return Err(Code::kInvalid, "the metadata service's URL is too long");
+  memcpy(word.metadata_url, url.data(), url.size());
+  return {};
+}
+
 }  // namespace
 
 Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodManifest& manifest,
@@ -68,6 +88,12 @@ Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodMan
   return network::PlanNetworks(request);
 }
 
+Status AnnounceHostPod(const RunOptions& options, int pod_dir, PodPlan& plan) {
+  plan.metadata_url = TRY(stage1::AnnouncePod(pod_dir, plan.uuid, options.metadata_token, {}, "127.0.0.1"));
+  for (AppPlan& app : plan.apps) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
+  return {};
+}
+
 Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& options, pid_t pod, int pod_dir,
                     int word) {
   if (network.HostNetwork()) return {};
@@ -86,6 +112,7 @@ Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& optio
                     true));
     answer.resolv_conf = true;
   }
+  if (!options.metadata_token.empty()) TRY(AnnounceNetworks(result, options, pod_dir, answer));
   if (::send(word, &answer, sizeof answer, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof answer)) {
     return SysErr("telling the pod that its network is ready");
   }
@@ -100,6 +127,10 @@ Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan) {
   } while (n < 0 && errno == EINTR);
   // The process outside has failed, and has said why.
   if (n != static_cast<ssize_t>(sizeof answer)) ::_exit(254);
+  plan.metadata_url = answer.metadata_url;
+  if (!plan.metadata_url.empty()) {
+    for (AppPlan& app : plan.apps) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
+  }
   if (answer.resolv_conf) ShowFile(plan, "etc/resolv.conf", "etc/rkt-resolv.conf");
   if (answer.hosts) {
     Fd file = TRY(Open(pod::kHosts, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));

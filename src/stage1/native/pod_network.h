@@ -20,12 +20,16 @@ namespace rkt::native {
 struct NetworkWord {
   bool resolv_conf = false;  // S1/etc/rkt-resolv.conf was written: a network gave DNS servers
   bool hosts = false;        // POD/net/hosts is the apps' /etc/hosts: the pod is in a named network
+  char metadata_url[192] = "";  // AC_METADATA_URL of the apps; empty: none
 };
 
 // Checks everything that can be refused before the pod is cloned. `pod_path` is POD, absolute.
 Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodManifest& manifest,
                                          const RunOptions& options, const std::string& pod_path, int pod_dir);
 
+// With the host's stack nobody waits for a word: tells the metadata service where a registered pod is, before the
+// pod is cloned.
+Status AnnounceHostPod(const RunOptions& options, int pod_dir, PodPlan& plan);
 // Outside: sets up for the pod whose pid 1 this is, and sends the word.
 Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& options, pid_t pod, int pod_dir,
                     int word);

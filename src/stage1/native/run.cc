@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "pod/paths.h"
+#include "stage1/common/metadata.h"
 #include "stage1/common/name_files.h"
 #include "stage1/native/activation.h"
 #include "stage1/native/commands.h"
@@ -219,9 +220,15 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
   if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
+  if (!options.metadata_token.empty()) {
+    if (!network.NeedsSetUp() && !network.HostNetwork()) {
+      return Err(Code::kInvalid, "--mds-token does not work with --net=none");
+    }
+    if (network.HostNetwork()) TRY(AnnounceHostPod(options, pod_dir.get(), plan));
+  }
   // Groups and networks are taken down from here, which needs the host's file systems.
-  plan.shares_mount_namespace =
-      HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp() && !notifier.active();
+  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp() &&
+                                !notifier.active() && options.metadata_token.empty();
   Fd word;
   if (network.NeedsSetUp()) {
     int pair[2];
@@ -253,6 +260,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited) : WaitForPod(*pod, waited));
     if (options.interactive) terminal.Restore();
   }
+  if (!options.metadata_token.empty()) stage1::ForgetPod(plan.uuid);
   Status cleaned;
   if (network.NeedsSetUp()) cleaned = TearDownNetwork(plan.uuid, pod_path, options.local_config);
   if (!groups.subcgroup.empty()) {

@@ -78,7 +78,7 @@ RunningPod NetworkHostTest::StartScript(const Args& flags, const std::string& sc
 }
 
 void NetworkHostTest::Stop(RunningPod& pod) {
-  RktOk({"stop", "--force", pod.uuid});
+  RktOk({"stop", pod.uuid});
   pod.rkt->Wait();
 }
 

@@ -112,6 +112,22 @@ TEST_F(AnyIdentity, SupplementaryGroups) {
   EXPECT_EQ(facts["/status/Groups"], "5 7 8");
 }
 
+TEST_F(AnyIdentity, DockersGroupIsTheUsersWhereTheImageHasNone) {
+  ImageSpec spec;
+  spec.user = spec.group = "alice";
+  std::string plain = WriteImage("plain.aci", spec);
+  spec.annotations = R"([{"name":"appc.io/docker/repository","value":"library/web"}])";
+  std::string docker = WriteImage("docker.aci", spec);
+  Facts facts = Facts::Parse(AppText(RunOk({docker, "--", "see"}).out));
+  EXPECT_EQ(facts["/ids/uid"], "1001");
+  EXPECT_EQ(facts["/ids/gid"], "1001");
+  for (const Args& args : {Args{plain}, Args{docker, "--user=zero", "--group=zero"}}) {
+    Output output = Run(args + Args{"--", "see"});
+    EXPECT_EQ(output.code, 254) << "nobody else means the user by a group\n" << output.All();
+    EXPECT_TRUE(Contains(output.err, "group")) << output.err;
+  }
+}
+
 TEST_F(AnyIdentity, NothingThatIsNoUserBecomesRoot) {
   for (const char* user :
        {"nobody-knows", "-1", "4294967296", "4294967295", "99999999999999999999", "/missing", ""}) {

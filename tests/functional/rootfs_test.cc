@@ -182,7 +182,8 @@ TEST_F(Volumes, MissingSourceFails) {
   std::string missing = dir() + "/missing";
   Output output = Run({"--volume=v,kind=host,source=" + missing, "--mount=volume=v,target=/mnt",
                        JudgeAci(), "--", "exit", "0"});
-  EXPECT_NE(output.code, 0) << output.All();
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, "volume \"v\": source " + missing)) << output.err;
   EXPECT_FALSE(Exists(missing));
 }
 

@@ -259,6 +259,28 @@ TEST_F(VolumeDevices, ReadOnlyOnesAreReadOnly) {
                   "mknod:/tmp/mem:c:1:1 = EPERM"}));
 }
 
+TEST_F(VolumeDevices, TheUnifiedHierarchyLimitsThemToo) {
+  REQUIRE_FACILITY("fuse", HaveFuse(), "no /dev/fuse");
+  REQUIRE_FACILITY("cgroup-devices", !CgroupV1("devices").empty(), "no devices controller to take away");
+  REQUIRE_FACILITY("cgroup-v2", Contains(ReadFile("/proc/self/mountinfo"), " - cgroup2 "), "no unified hierarchy");
+  // As on a machine that has no devices controller, and then on one that has nothing at all.
+  auto without = [&](const std::string& mounts, const Args& args) {
+    std::string line = "for m in " + mounts + "; do umount -l $m || exit 99; done; exec";
+    for (const std::string& word : RktArgs(RunArgs(args))) line += " '" + word + "'";
+    return RunProgram({"/usr/bin/unshare", "--mount", "/bin/sh", "-c", line});
+  };
+  const Args attempt = Device("fuse", ",readOnly=true") +
+                       Args{JudgeAci(), "--", "try", "read:/dev/fuse", "write:/dev/fuse", "write:/dev/null"};
+  Output output = without(CgroupV1("devices"), attempt);
+  EXPECT_EQ(output.code, 0) << output.All();
+  EXPECT_EQ(AppLines(output.out),
+            (Args{"read:/dev/fuse = ok", "write:/dev/fuse = EPERM", "write:/dev/null = ok"}));
+  output = without("/sys/fs/cgroup", attempt);
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, "may only read the device")) << output.err;
+  EXPECT_TRUE(AppLines(output.out).empty()) << output.out;
+}
+
 TEST_F(VolumeDevices, ReadOnlyHoldsForEnteredCommandsAndNotForOtherApps) {
   REQUIRE_FACILITY("fuse", HaveFuse(), "no /dev/fuse");
   RunningPod pod = Start({"--volume=r,kind=host,source=" + dir() + "/fuse,readOnly=true",

@@ -14,14 +14,15 @@ namespace {
 
 constexpr uint64_t kNoExecution = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-// Files and directories that tell of the host or steer it. `sched_debug`, `timer_list` and `keys` say what other
-// pods do.
+// Files and directories that tell of the host or steer it. `sched_debug`, `timer_list`, `latency_stats` and `keys` say
+// what other pods do, `powercap` what they compute.
 constexpr const char* kHiddenFiles[] = {
     "proc/config.gz", "proc/kallsyms",    "proc/kcore",      "proc/kmem",  "proc/mem",
-    "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats",
+    "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats", "proc/latency_stats",
 };
 constexpr const char* kHiddenDirectories[] = {
-    "proc/acpi", "proc/scsi", "sys/firmware", "sys/fs", "sys/hypervisor", "sys/module", "sys/power",
+    "proc/acpi", "proc/asound",    "proc/scsi",  "sys/firmware", "sys/fs",
+    "sys/hypervisor", "sys/module", "sys/power", "sys/devices/virtual/powercap",
 };
 constexpr const char* kReadOnly[] = {
     "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",

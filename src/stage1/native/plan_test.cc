@@ -211,6 +211,25 @@ TEST_F(PodPlanTest, VolumesThatMountsCarryAreTheSameOnlyWhereTheyAreAlike) {
   EXPECT_STRNE(Find(plan->apps[0], Kind::kVolume, "one")->source, Find(plan->apps[0], Kind::kVolume, "two")->source);
 }
 
+TEST_F(PodPlanTest, EmptyVolumesOfOneNameMustAgree) {
+  appc::Mount one, two;
+  for (appc::Mount* mount : {&one, &two}) {
+    mount->volume = "v";
+    mount->app_volume.emplace();
+    mount->app_volume->name = "v";
+    mount->app_volume->kind = appc::Volume::Kind::kEmpty;
+  }
+  one.path = "/one";
+  two.path = "/two";
+  two.app_volume->read_only = true;
+  manifest_.apps[0].mounts = {one, two};
+  EXPECT_TRUE(Plan());
+  manifest_.apps[0].mounts[1].app_volume->mode = "0700";
+  auto plan = Plan();
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().Text().find("differ"), std::string::npos);
+}
+
 TEST_F(PodPlanTest, OnlyADeviceThatMayNotBeWrittenTakesAPolicy) {
   appc::Volume null;
   null.name = "null";

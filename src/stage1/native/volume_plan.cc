@@ -5,10 +5,12 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "base/copy_tree.h"
 #include "base/file.h"
@@ -96,6 +98,10 @@ stage1::OpenFile MountedFiles(int root, const AppPlan& app) {
 Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
   for (size_t i = 0; i < seen_.size(); ++i) {
     if (seen_[i] == volume) return i;
+    if (seen_[i].name == volume.name && seen_[i].kind == volume.kind && volume.kind == appc::Volume::Kind::kEmpty &&
+        std::tuple(seen_[i].ModeBits(), seen_[i].uid, seen_[i].gid) != std::tuple(volume.ModeBits(), volume.uid, volume.gid)) {
+      return Err(Code::kInvalid, "volume ", Quote(volume.name), ": two empty volumes of this name differ in mode, uid or gid");
+    }
   }
   VolumePlan entry;
   entry.empty = volume.kind == appc::Volume::Kind::kEmpty;
@@ -108,7 +114,10 @@ Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
   } else {
     entry.source = volume.source;
     entry.recursive = volume.recursive.value_or(true);
-    struct stat st = TRY_CTX(StatAt(AT_FDCWD, volume.source, true), "volume ", Quote(volume.name));
+    struct stat st;
+    if (::stat(volume.source.c_str(), &st) != 0) {
+      return SysErr("volume ", Quote(volume.name), ": source ", volume.source);
+    }
     entry.directory = S_ISDIR(st.st_mode);
     entry.block = S_ISBLK(st.st_mode);
     entry.device = S_ISCHR(st.st_mode) || entry.block;

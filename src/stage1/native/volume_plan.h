@@ -21,7 +21,8 @@ class VolumeTable {
   explicit VolumeTable(PodPlan& plan) : plan_(plan) {}
 
   // The volume's index in PodPlan::volumes. Mounts may carry volumes of their own: those of one name are the same
-  // volume only where they are alike. kNotFound: the source of a host volume is not there.
+  // volume only where they are alike. kNotFound: the source of a host volume is not there. kInvalid: two empty ones of
+  // one name, which are one directory, want different things.
   Result<size_t> Use(const appc::Volume& volume);
 
  private:

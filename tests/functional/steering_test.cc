@@ -202,7 +202,6 @@ TEST_F(Steering, AnnotationsAndLabelsOfAnImageGrantNothing) {
       {"coreos.com/rkt/experiment/logmode", "k8s-plain"},
       {"coreos.com/rkt/experiment/kubernetes-log-dir", bait()},
       {"coreos.com/rkt/experiment/kubernetes-log-path", "../file"},
-      {"appc.io/executor/supports-systemd-notify", "true"},
       {"os/linux/seccomp-retain-set", "{\"set\":[\"@appc.io/all\"]}"},
       {"seccomp", "unconfined"},
       {"privileged", "true"},

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "appc/limits.h"
+
 namespace rkt::appc {
 
 namespace {
@@ -137,7 +139,7 @@ Status CheckIsolator(const Isolator& isolator, const json::Value** where) {
   if (name == kNoNewPrivilegesIsolator && !value.is_bool()) {
     return Bad(value, where, "must be true or false");
   }
-  return {};
+  return CheckLimitIsolator(isolator, where);
 }
 
 std::optional<int64_t> MemoryLimit(const Isolators& isolators) {

@@ -127,7 +127,7 @@ TEST(Isolators, KnownOnesWithWrongValuesAreRefusedAndUnknownOnesPass) {
   EXPECT_FALSE(check(kSeccompRetainIsolator, R"({"set":["a"],"errno":"x"})"));
   EXPECT_TRUE(check(kSeccompRetainIsolator, R"({"set":["a"],"errno":""})"));
   EXPECT_FALSE(check(kNoNewPrivilegesIsolator, "1"));
-  EXPECT_TRUE(check("os/unix/sysctl", R"({"a":[1]})"));
+  EXPECT_TRUE(check("example.com/own", R"({"a":[1]})"));
 }
 
 }  // namespace

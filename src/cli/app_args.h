@@ -36,6 +36,7 @@ struct PodArguments {
   std::vector<appc::ExposedPort> ports;
   std::vector<pod::KeyValue> set_env;
   std::vector<pod::KeyValue> env_file;
+  appc::Isolators isolators;     // of the whole pod
   std::vector<std::string> net;  // names, with their arguments
   stage0::Stage1Choice stage1;
   std::string_view stage1_flag;  // which --stage1-* was given

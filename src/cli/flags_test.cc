@@ -119,8 +119,8 @@ TEST(InsecureOptions, AreACommaListWithoutRepetition) {
   EXPECT_EQ(*ParseInsecureOptions(""), kInsecureNone);
   EXPECT_EQ(*ParseInsecureOptions("none"), kInsecureNone);
   EXPECT_EQ(*ParseInsecureOptions("all-run"),
-            kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp);
-  EXPECT_EQ(*ParseInsecureOptions("all"), 0xfbu);
+            kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp | kInsecureLimits);
+  EXPECT_EQ(*ParseInsecureOptions("all"), 0x1fbu);
   EXPECT_EQ(ParseInsecureOptions("foo").error().message(), "unknown option \"foo\"");
   EXPECT_EQ(ParseInsecureOptions("image,Image").error().message(), "duplicated option \"image\"");
 }

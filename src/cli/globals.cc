@@ -30,6 +30,7 @@ constexpr InsecureOption kInsecureOptions[] = {
     {"capabilities", kInsecureCapabilities},
     {"paths", kInsecurePaths},
     {"seccomp", kInsecureSeccomp},
+    {"limits", kInsecureLimits},
     {"all-fetch", kInsecureAllFetch},
     {"all-run", kInsecureAllRun},
     {"all", kInsecureAll},
@@ -79,7 +80,7 @@ constexpr FlagSpec kGlobalFlags[] = {
         "insecure-options",
         "security features to switch off, separated by commas. Known are: \"none\", \"image\", "
         "\"tls\", \"ondisk\", \"http\", \"pubkey\", \"capabilities\", \"paths\", \"seccomp\", "
-        "\"all-fetch\", \"all-run\", \"all\"",
+        "\"limits\", \"all-fetch\", \"all-run\", \"all\"",
         SetInsecure, "none"),
     ValueFlag("local-config", "directory of this machine's configuration",
               SetDirectory<&Globals::local_config>, kDefaultLocalConfig),

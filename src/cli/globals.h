@@ -25,8 +25,9 @@ enum Insecure : uint32_t {
   kInsecureCapabilities = 32,
   kInsecurePaths = 64,
   kInsecureSeccomp = 128,
+  kInsecureLimits = 256,  // limits that the machine cannot set are left out
   kInsecureAllFetch = kInsecureImage | kInsecureTls | kInsecureHttp | kInsecurePubKey,
-  kInsecureAllRun = kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp,
+  kInsecureAllRun = kInsecureCapabilities | kInsecurePaths | kInsecureSeccomp | kInsecureLimits,
   kInsecureAll = kInsecureAllFetch | kInsecureAllRun,
 };
 

@@ -526,6 +526,7 @@ Result<stage0::RunOptions> StartOptions(Invocation& invocation) {
   options.insecure_paths = (globals.insecure & kInsecurePaths) != 0;
   options.insecure_seccomp = (globals.insecure & kInsecureSeccomp) != 0;
   options.linked = invocation.linked_stage1;
+  options.insecure_limits = (globals.insecure & kInsecureLimits) != 0;
   return options;
 }
 

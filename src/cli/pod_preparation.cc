@@ -43,6 +43,7 @@ Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
   request.rkt_version = RKT_VERSION;
   for (AppArguments& app : arguments.apps) {
     pod::AppRequest& wanted = request.apps.emplace_back(std::move(app.request));
+    wanted.any_capability = (invocation.globals.insecure & kInsecureCapabilities) != 0;
     auto key = image::FindImage(*preparation.store, app.image, fetch, app.signature);
     if (!key) return ByCause(std::move(key).error());
     wanted.image_key = *std::move(key);
@@ -57,6 +58,7 @@ Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
   }
   request.environment.from_files = std::move(arguments.env_file);
   request.environment.set = std::move(arguments.set_env);
+  request.isolators = std::move(arguments.isolators);
   request.volumes = std::move(arguments.volumes);
   request.mounts = std::move(arguments.mounts);
   request.ports = std::move(arguments.ports);
@@ -91,7 +93,8 @@ Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy) {
   if (custom && (!arguments.apps.empty() || !arguments.volumes.empty() ||
                  !arguments.mounts.empty() || !arguments.ports.empty() || pull_policy == "never" ||
                  pull_policy == "update" || invocation.Bool("inherit-env") ||
-                 !arguments.set_env.empty() || !arguments.env_file.empty())) {
+                 !arguments.set_env.empty() || !arguments.env_file.empty() ||
+                 !arguments.isolators.empty())) {
     return refuse("conflicting flags set with --pod-manifest (see --help)");
   }
   if (invocation.Bool("interactive") && arguments.apps.size() > 1) {

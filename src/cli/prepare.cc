@@ -7,6 +7,7 @@
 
 #include "cli/app_args.h"
 #include "cli/commands.h"
+#include "cli/limit_flags.h"
 #include "cli/pod_flags.h"
 #include "cli/pod_preparation.h"
 
@@ -18,9 +19,9 @@ constexpr FlagSpec kOwnFlags[] = {
     BoolFlag("quiet", "print the UUID and nothing else on standard output"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags,         &kStage1Flags, &kPrepareFlags,
-                                        &kPullNewFlags,  &kAppFlags,    &kIsolatorFlags,
-                                        &kSignatureFlags};
+constexpr const FlagGroup* kGroups[] = {&kFlags,        &kStage1Flags,   &kPrepareFlags,
+                                        &kPullNewFlags, &kAppFlags,      &kIsolatorFlags,
+                                        &kLimitFlags,   &kPodLimitFlags, &kSignatureFlags};
 
 int Run(Invocation& invocation) {
   auto policy = PullPolicy(invocation);

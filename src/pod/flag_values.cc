@@ -280,6 +280,33 @@ Result<appc::Seccomp> ParseSeccompFlag(std::string_view text) {
   return seccomp;
 }
 
+Result<appc::Rlimit> ParseUlimitFlag(std::string_view text) {
+  size_t equals = text.find('=');
+  if (equals == std::string_view::npos) {
+    return Err(Code::kInvalid, "must be specified as name=soft[:hard]");
+  }
+  appc::Rlimit limit;
+  limit.name = ToLower(text.substr(0, equals));
+  if (limit.name.starts_with("rlimit_")) limit.name.erase(0, 7);
+  if (!appc::RlimitNumber(limit.name)) {
+    return Err(Code::kInvalid, "there is no limit ", Quote(limit.name));
+  }
+  std::vector<std::string> bounds = Split(text.substr(equals + 1), ':');
+  if (bounds.size() > 2) return Err(Code::kInvalid, Quote(text), " has more than one colon");
+  auto read = [](const std::string& word) -> Result<std::optional<uint64_t>> {
+    if (word == "unlimited" || word == "-1") return std::optional<uint64_t>();
+    auto number = ParseUint(word);
+    if (!number) {
+      return Err(Code::kInvalid, Quote(word), " is neither a whole number nor \"unlimited\"");
+    }
+    return number;
+  };
+  limit.soft = TRY(read(bounds.front()));
+  limit.hard = TRY(read(bounds.back()));
+  TRY(appc::MakeRlimits({limit}));
+  return limit;
+}
+
 Result<std::vector<std::string>> ParseCapabilitiesFlag(std::string_view text) {
   std::vector<std::string> names;
   for (const std::string& word : Split(text, ',')) {

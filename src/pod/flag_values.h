@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "appc/app.h"
+#include "appc/limits.h"
 #include "appc/pod_manifest.h"
 #include "base/result.h"
 
@@ -34,6 +35,8 @@ Result<appc::ExposedPort> ParsePortFlag(std::string_view text);
 Result<appc::ExposedPort> ParseSandboxPortFlag(std::string_view text);
 // --seccomp=mode=retain|remove[,errno=ENAME],NAME...
 Result<appc::Seccomp> ParseSeccompFlag(std::string_view text);
+// --ulimit=NAME=SOFT[:HARD]; a number, "unlimited" or -1. One number is both.
+Result<appc::Rlimit> ParseUlimitFlag(std::string_view text);
 // --caps-retain, --caps-remove, --supplementary-gids: one comma list per use.
 Result<std::vector<std::string>> ParseCapabilitiesFlag(std::string_view text);
 Result<std::vector<uint32_t>> ParseGidsFlag(std::string_view text);

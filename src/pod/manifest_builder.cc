@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "appc/limits.h"
 #include "appc/names.h"
 
 namespace rkt::pod {
@@ -95,7 +96,21 @@ Status ApplyIsolators(const AppRequest& request, appc::Isolators* isolators) {
     appc::EraseIsolators(*isolators, appc::kSeccompRemoveIsolator);
     isolators->push_back(std::move(made));
   }
+  for (const appc::Isolator& isolator : request.isolators) {
+    appc::EraseIsolators(*isolators, isolator.name);
+    isolators->push_back(isolator);
+  }
   return {};
+}
+
+// What the image brings and no flag replaces. It may ask for what stays in its pod.
+Status CheckRequests(const AppRequest& request, appc::Isolators isolators) {
+  bool other_capabilities = request.caps_retain || request.caps_remove;
+  if (request.oom_score_adj) appc::EraseIsolators(isolators, appc::kOomScoreAdjIsolator);
+  for (const appc::Isolator& isolator : request.isolators) {
+    appc::EraseIsolators(isolators, isolator.name);
+  }
+  return appc::CheckImageIsolators(isolators, request.any_capability || other_capabilities);
 }
 
 // What a service manager says to the process that it has started; no app is that process.
@@ -196,6 +211,9 @@ Result<appc::RuntimeApp> BuildRuntimeApp(const AppRequest& request,
   out.image.id = request.image_key;
   out.image.labels = image.labels;
   out.app = TRY(BaseApp(request, caller_uid, caller_gid));
+  if (Status bounded = CheckRequests(request, out.app->isolators); !bounded) {
+    return Err(Code::kInvalid, "app ", Quote(out.name), ": ", bounded.error().message());
+  }
   TRY(ApplyIsolators(request, &out.app->isolators));
   ApplyEnvironment(request, environment, &out.app->environment);
   out.read_only_root_fs = request.read_only_root_fs;
@@ -220,6 +238,7 @@ Result<appc::PodManifest> BuildPodManifest(const PodRequest& request) {
     out.apps.push_back(std::move(built));
   }
   out.volumes = request.volumes;
+  out.isolators = request.isolators;
   out.ports = request.ports;
   TRY(appc::ResolvePorts(out));
   TRY(AddAnnotations(request.annotations, &out.annotations));
@@ -231,6 +250,7 @@ Result<appc::PodManifest> BuildPodManifest(const PodRequest& request) {
 }
 
 Status CheckCustomManifest(const appc::PodManifest& manifest) {
+  TRY(appc::Sysctls(manifest.isolators));
   bool whole = true;
   for (const appc::RuntimeApp& app : manifest.apps) {
     if (app.image.id.empty()) {

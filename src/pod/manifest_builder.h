@@ -46,6 +46,9 @@ struct AppRequest {
   std::optional<std::vector<std::string>> caps_retain;
   std::optional<std::vector<std::string>> caps_remove;
   std::optional<appc::Seccomp> seccomp;
+  appc::Isolators isolators;  // further ones, each in the place of the image's of that name
+  // The capabilities that isolators name do not matter (--insecure-options=capabilities).
+  bool any_capability = false;
 };
 
 // What holds for every app of the pod.
@@ -63,6 +66,7 @@ struct PodRequest {
   std::vector<appc::Volume> volumes;
   std::vector<appc::Mount> mounts;  // --mount before the first image
   std::vector<appc::ExposedPort> ports;
+  appc::Isolators isolators;          // of the whole pod
   std::vector<KeyValue> annotations;  // app sandbox only, as the next two
   std::vector<KeyValue> user_annotations;
   std::vector<KeyValue> user_labels;

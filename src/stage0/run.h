@@ -53,6 +53,7 @@ struct RunOptions {
   bool insecure_paths = false;
   bool insecure_seccomp = false;
   const LinkedStage1* linked = nullptr;  // borrowed; null: every stage1 is executed
+  bool insecure_limits = false;  // what the machine cannot set is left out
 };
 
 // Both return only where they failed.

@@ -50,8 +50,10 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
                                      const std::string& uuid);
 
 // The caller's environment without what is ours to say, and the variables of the contract.
-// RKT_PRIVATE_MOUNTS, ours, tells the process `pid` that its mount namespace is its own.
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid);
+// Ours: RKT_PRIVATE_MOUNTS tells the process `pid` that its mount namespace is its own,
+// RKT_SKIP_LIMITS that it may leave out limits which cannot be set.
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid,
+                                        bool skip_limits = false);
 
 // POD/runtime-config.
 std::string RuntimeConfig(const RunOptions& options, const std::string& private_users);

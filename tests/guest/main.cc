@@ -298,6 +298,76 @@ int Stat(const Args& args) {
   return 0;
 }
 
+// Makes up to so many of something and says how many there were, and what stopped it.
+template <typename MakeOne>
+int Bomb(const char* name, const Args& args, MakeOne make_one) {
+  long wanted = Num(args, 1, 1000);
+  long made = 0;
+  int err = 0;
+  for (; made < wanted; made++) {
+    if (make_one(made)) continue;
+    err = errno;
+    break;
+  }
+  Print(std::string(name) + ": " + std::to_string(made) + (err ? " " + ErrnoName(err) : "") + "\n");
+  return 0;
+}
+
+// Processes that wait; those that hold the bomb's end of a pipe end with it.
+int Forks(const Args& args) {
+  int ends[2];
+  if (pipe(ends) < 0) return 1;
+  int code = Bomb("forks", args, [&](long) {
+    pid_t pid = fork();
+    if (pid != 0) return pid > 0;
+    close(ends[1]);
+    char byte;
+    (void)!read(ends[0], &byte, 1);
+    _exit(0);
+  });
+  SleepSeconds(Seconds(args, 2, 0));
+  return code;
+}
+
+int Descriptors(const Args& args) {
+  int code = Bomb("descriptors", args, [](long) { return open("/dev/null", O_RDONLY) >= 0; });
+  SleepSeconds(Seconds(args, 2, 0));
+  return code;
+}
+
+int Inodes(const Args& args) {
+  std::string directory = args.size() > 2 ? args[2] : "/tmp";
+  return Bomb("inodes", args, [&](long number) {
+    int fd = open((directory + "/i" + std::to_string(number)).c_str(), O_CREAT | O_WRONLY, 0600);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  });
+}
+
+// Reads so many bytes past the page cache and says how long that took, in milliseconds.
+int ReadDirect(const Args& args) {
+  long left = Num(args, 2, 1 << 20);
+  int fd = open(args.size() > 1 ? args[1].c_str() : "", O_RDONLY | O_DIRECT);
+  void* buffer = nullptr;
+  if (fd < 0 || posix_memalign(&buffer, 4096, 65536) != 0) {
+    Print("read-direct: " + ErrnoName(errno) + "\n");
+    return 1;
+  }
+  struct timespec start, end;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  while (left > 0) {
+    ssize_t n = read(fd, buffer, 65536);
+    if (n <= 0) break;
+    left -= n;
+  }
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  Print(
+      "read-direct: " +
+      std::to_string((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000) +
+      (left > 0 ? " short" : "") + "\n");
+  return 0;
+}
+
 // Leaves a grandchild behind that outlives its parent, for whoever is pid 1 to reap.
 int Orphan(const Args& args) {
   double seconds = Seconds(args, 1, 0.05);
@@ -363,6 +433,10 @@ int Main(int argc, char** argv) {
     long id = syscall(SYS_keyctl, 0, -3, 0);
     return Print("keyring: " + (id < 0 ? ErrnoName(errno) : std::to_string(id)) + "\n"), 0;
   }
+  if (verb == "forks") return Forks(args);
+  if (verb == "descriptors") return Descriptors(args);
+  if (verb == "inodes") return Inodes(args);
+  if (verb == "read-direct") return ReadDirect(args);
   if (verb == "show") return Print(Slurp(args.size() > 1 ? args[1] : "")), 0;
   if (verb == "sleep") return Print("judge: sleeping\n"), SleepSeconds(Seconds(args, 1, 1000)), 0;
   if (verb == "ignore-term") {

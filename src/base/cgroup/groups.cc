@@ -26,6 +26,40 @@ Status WriteControl(const std::string& path, const std::string& text) {
   return {};
 }
 
+// One step of the kind kWrite.
+Status Write(const Step& step, std::vector<Missing>* missing) {
+  Status written = WriteControl(step.path, step.text);
+  auto no_file = [](const Status& status) { return !status && status.error().err() == ENOENT; };
+  if (no_file(written) && !step.otherwise.empty()) {
+    written = WriteControl(step.otherwise, step.otherwise_text);
+  }
+  if (written || step.optional) return {};
+  if (no_file(written) && !step.isolator.empty()) {
+    missing->push_back({step.app, step.isolator});
+    return {};
+  }
+  return written;
+}
+
+// Moves all processes of one v2 group into another. Those that start meanwhile are found by another
+// look; a kernel thread or a process that is not to be seen from here keeps the group from being
+// emptied, which whoever needs it empty will be told by the kernel.
+Status MoveAll(const std::string& from, const std::string& to) {
+  std::string target = StrCat(to, "/cgroup.procs");
+  for (int look = 0; look < 20; ++look) {
+    std::string pids = TRY(ReadFile(StrCat(from, "/cgroup.procs")));
+    bool moved = false;
+    for (const std::string& pid : Split(pids, '\n')) {
+      if (pid.empty() || pid == "0") continue;
+      Status written = WriteControl(target, pid);
+      if (!written && written.error().err() != ESRCH) return written;
+      moved = true;
+    }
+    if (!moved) break;
+  }
+  return {};
+}
+
 int64_t NowMs() {
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -151,7 +185,7 @@ Result<PodGroups> Enterable(Plan plan) {
 
 }  // namespace
 
-Status Execute(const std::vector<Step>& steps) {
+Status Execute(const std::vector<Step>& steps, std::vector<Missing>* missing) {
   for (const Step& step : steps) {
     switch (step.kind) {
       case Step::Kind::kMakeDir:
@@ -160,13 +194,13 @@ Status Execute(const std::vector<Step>& steps) {
         }
         break;
       case Step::Kind::kWrite:
-        TRY(WriteControl(step.path, step.text));
+        TRY(Write(step, missing));
+        break;
+      case Step::Kind::kMoveAll:
+        TRY(MoveAll(step.text, step.path));
         break;
       case Step::Kind::kDevices:
         TRY(AttachDevicePolicy(step.path, step.devices));
-        break;
-      case Step::Kind::kMoveSelf:
-        TRY(WriteControl(StrCat(step.path, "/cgroup.procs"), "0"));
         break;
     }
   }
@@ -177,9 +211,26 @@ Result<Plan> PlanFor(const PodRequest& request) {
   return MakePlan(TRY(Discover(request.has_limits())), request);
 }
 
-Result<PodGroups> Make(Plan plan, std::string_view uuid) {
+Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without) {
   std::string subcgroup = plan.subcgroup;
-  Status executed = Execute(plan.steps);
+  auto check = [&]() -> Status {
+    for (const Missing& missing : plan.missing) {
+      std::string whose =
+          missing.app.empty() ? std::string("the pod") : StrCat("app ", Quote(missing.app));
+      if (missing.isolator == kDevicePolicy) {
+        return Err(Code::kNotFound, kDevicePolicy, " of ", whose,
+                   " cannot be set: neither the devices controller nor the unified hierarchy is mounted");
+      }
+      if (without) continue;
+      return Err(Code::kUnsupported, missing.isolator, " of ", whose,
+                 " cannot be set: support is disabled in the kernel");
+    }
+    return {};
+  };
+  // What the machine as a whole cannot do is said before anything is made.
+  TRY(check());
+  Status executed = Execute(plan.steps, &plan.missing);
+  if (executed) executed = check();
   Result<PodGroups> groups =
       executed ? Enterable(std::move(plan)) : Result<PodGroups>(std::move(executed).error());
   if (!groups) {

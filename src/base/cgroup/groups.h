@@ -24,20 +24,22 @@ struct PodGroups {
     Fd v2;                     // directory for CLONE_INTO_CGROUP, or none: with the supervisor
     std::vector<Fd> v1_tasks;  // for EnterGroups, in the child
   };
-  std::vector<App> apps;  // as in the request
-  std::vector<MissingController> missing;
+  std::vector<App> apps;         // as in the request
+  std::vector<Missing> missing;  // limits that do not hold, with `without` only
 };
 
 // The plan for this machine; nothing is made yet. Write its subcgroup to POD/subcgroup before Make:
 // a pod that is killed in between is then collected whole.
 Result<Plan> PlanFor(const PodRequest& request);
 // Executes the plan and opens what will be entered. On an error nothing of the pod's groups stays.
-Result<PodGroups> Make(Plan plan, std::string_view uuid);
+// kUnsupported: the machine lacks what a limit needs, and not everybody is content `without`.
+Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without = false);
 // Both, where nobody has to find the groups again.
 Result<PodGroups> SetUp(const PodRequest& request);
 
 // Carries the steps out in order. The error names the file: write "64000000" to /sys/...: ...
-Status Execute(const std::vector<Step>& steps);
+// A limit whose file does not exist goes to `missing`.
+Status Execute(const std::vector<Step>& steps, std::vector<Missing>* missing);
 
 // Removes the groups of a pod in all hierarchies, deepest first, killing what still runs in them
 // and waiting until it is gone (at most `timeout_ms`). In a host unit, which may by now run another

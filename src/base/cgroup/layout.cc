@@ -5,6 +5,7 @@
 
 #include <linux/magic.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 
@@ -79,6 +80,15 @@ bool AllIn(const std::vector<std::string>& wanted, const std::vector<std::string
   });
 }
 
+// systemd marks the groups that it hands over (systemd.resource-control(5), Delegate=).
+bool IsDelegated(const std::string& group) {
+  for (const char* name : {"trusted.delegate", "user.delegate"}) {
+    char value = 0;
+    if (::getxattr(group.c_str(), name, &value, 1) == 1 && value == '1') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Hierarchy::Has(std::string_view controller) const {
@@ -90,6 +100,12 @@ const Hierarchy* Layout::Find(std::string_view controller) const {
     if (hierarchy.Has(controller)) return &hierarchy;
   }
   return v2 && v2->Has(controller) ? &*v2 : nullptr;
+}
+
+std::string_view WithoutSupervisor(std::string_view own_path) {
+  constexpr std::string_view kName = "/supervisor";
+  if (own_path.ends_with(kName)) own_path.remove_suffix(kName.size());
+  return own_path;
 }
 
 Layout ParseLayout(std::string_view mountinfo, std::string_view self_cgroup,
@@ -142,6 +158,9 @@ Result<Layout> Discover(bool with_limits) {
     }
     if (with_limits) {
       layout.v2->controllers = Words(TRY(ReadFile(StrCat(kRoot, "/cgroup.controllers"))));
+      layout.delegated = IsDelegated(StrCat(kRoot, WithoutSupervisor(layout.v2->own_path)));
+      // The root of the hierarchy has no type.
+      layout.namespaced = Exists(StrCat(kRoot, "/cgroup.type"));
     }
     return layout;
   }

@@ -30,6 +30,11 @@ struct Layout {
   bool unified = false;         // /sys/fs/cgroup itself is v2
   std::vector<Hierarchy> v1;    // empty unless asked for
   std::optional<Hierarchy> v2;  // of a hybrid machine: empty unless asked for
+  // v2, and only where limits are asked for: our group (or the one above, where ours is its
+  // `supervisor`) was handed to us by systemd; /sys/fs/cgroup is not the root of the hierarchy but
+  // that of a cgroup namespace.
+  bool delegated = false;
+  bool namespaced = false;
   // The hierarchy, v1 or v2, that has the controller; null where none is mounted.
   const Hierarchy* Find(std::string_view controller) const;
 };
@@ -40,5 +45,9 @@ Result<Layout> Discover(bool with_limits);
 // cgroup.controllers.
 Layout ParseLayout(std::string_view mountinfo, std::string_view self_cgroup,
                    std::string_view v2_controllers);
+
+// A group's path without the last element `supervisor`, into which rkt moves the processes of a
+// group that it needs for itself.
+std::string_view WithoutSupervisor(std::string_view own_path);
 
 }  // namespace rkt::cgroup

@@ -13,33 +13,83 @@ namespace {
 
 constexpr uint64_t kCpuPeriod = 100000;  // microseconds, the kernel's default
 constexpr uint64_t kMinQuota = 1000;     // what the kernel takes at least
+constexpr size_t kPod = SIZE_MAX;        // in the place of an app's index
 
-// One limit: the controller, and what is written where.
+// One limit: its isolator and the controllers that have it.
 struct Setting {
-  const char* resource;
-  const char* controller;
+  const char* isolator;
+  const char* v1_controller;
+  const char* v2_controller;
   std::optional<uint64_t> Limits::*limit;
-  const char* v1_file;
-  const char* v2_file;
+  bool weight = false;
 };
 constexpr Setting kSettings[] = {
-    {"memory", "memory", &Limits::memory_bytes, "memory.limit_in_bytes", "memory.max"},
-    {"cpu", "cpu", &Limits::cpu_milli, "cpu.cfs_quota_us", "cpu.max"},
-    {"cpu-shares", "cpu", &Limits::cpu_shares, "cpu.shares", "cpu.weight"},
-    {"pids", "pids", &Limits::pids, "pids.max", "pids.max"},
+    {"resource/memory", "memory", "memory", &Limits::memory_bytes},
+    {"resource/cpu", "cpu", "cpu", &Limits::cpu_milli},
+    {"os/linux/cpu-shares", "cpu", "cpu", &Limits::cpu_shares, true},
+    {"os/linux/pids-limit", "pids", "pids", &Limits::pids},
+    {"resource/block-bandwidth", "blkio", "io", &Limits::block_bandwidth},
+    {"resource/block-iops", "blkio", "io", &Limits::block_iops},
+    {"os/linux/block-weight", "blkio", "io", &Limits::block_weight, true},
 };
 
-std::string Text(const Setting& setting, uint64_t value, bool v2) {
-  if (setting.limit == &Limits::cpu_milli) {
+// What is written for a limit: file, text, and the same of other kernels.
+struct Entry {
+  std::string file, text;
+  std::string otherwise = {}, otherwise_text = {};
+  bool optional = false;
+};
+
+// Maps one range of weights onto another, as everybody does.
+uint64_t Scale(uint64_t value, uint64_t least, uint64_t most, uint64_t to_least, uint64_t to_most) {
+  value = std::clamp(value, least, most);
+  return to_least + (value - least) * (to_most - to_least) / (most - least);
+}
+
+std::vector<Entry> Entries(const Setting& setting, uint64_t value, bool v2,
+                           const std::vector<std::string>& devices) {
+  std::vector<Entry> entries;
+  auto limit = setting.limit;
+  if (limit == &Limits::memory_bytes) {
+    entries.push_back({v2 ? "memory.max" : "memory.limit_in_bytes", StrCat(value)});
+    // What does not fit must not go on in the swap space, where its use is counted at all.
+    entries.push_back({v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
+                       v2 ? std::string("0") : StrCat(value),
+                       {},
+                       {},
+                       true});
+  } else if (limit == &Limits::cpu_milli) {
     uint64_t quota = std::max(value * (kCpuPeriod / 1000), kMinQuota);
-    return v2 ? StrCat(quota, " ", kCpuPeriod) : StrCat(quota);
+    if (v2) entries.push_back({"cpu.max", StrCat(quota, " ", kCpuPeriod)});
+    if (!v2) entries.push_back({"cpu.cfs_quota_us", StrCat(quota)});
+  } else if (limit == &Limits::cpu_shares) {
+    if (v2) entries.push_back({"cpu.weight", StrCat(Scale(value, 2, 262144, 1, 10000))});
+    if (!v2) entries.push_back({"cpu.shares", StrCat(value)});
+  } else if (limit == &Limits::pids) {
+    entries.push_back({"pids.max", value == 0 ? std::string("max") : StrCat(value)});
+  } else if (limit == &Limits::block_weight) {
+    if (v2) {
+      entries.push_back(
+          {"io.weight", StrCat(Scale(value, 10, 1000, 1, 10000)), "io.bfq.weight", StrCat(value)});
+    } else {
+      entries.push_back({"blkio.bfq.weight", StrCat(value), "blkio.weight", StrCat(value)});
+    }
+  } else {
+    bool bytes = limit == &Limits::block_bandwidth;
+    std::string kind = bytes ? "bps" : "iops";
+    for (const std::string& device : devices) {
+      if (v2) {
+        entries.push_back(
+            {"io.max", StrCat(device, " r", kind, "=", value, " w", kind, "=", value)});
+        continue;
+      }
+      for (const char* way : {"read", "write"}) {
+        entries.push_back(
+            {StrCat("blkio.throttle.", way, "_", kind, "_device"), StrCat(device, " ", value)});
+      }
+    }
   }
-  if (setting.limit == &Limits::cpu_shares && v2) {
-    // 2 to 262144 onto 1 to 10000, as everybody maps them.
-    uint64_t shares = std::clamp<uint64_t>(value, 2, 262144);
-    return StrCat(1 + (shares - 2) * 9999 / 262142);
-  }
-  return StrCat(value);
+  return entries;
 }
 
 class Planner {
@@ -48,15 +98,12 @@ class Planner {
 
   Plan Make() {
     plan_.apps.resize(request_.apps.size());
-    std::vector<std::string> v2_controllers = Sort();
-    PlaceDevices();
-    bool v2 = layout_.unified || !v2_controllers.empty() || (limits_devices_ && v1_devices_ == nullptr);
-    bool v1 = v1_devices_ != nullptr ||
-              std::any_of(settings_.begin(), settings_.end(),
-                          [&](const Placed& placed) { return placed.hierarchy != V2(); });
-    if (v2 || v1) plan_.subcgroup = Subcgroup(v2, !v2_controllers.empty());
-    if (v2) PlanV2(v2_controllers);
-    if (v1) PlanV1();
+    Sort();
+    bool v2_limits = !v2_controllers_.empty();
+    bool v2 = layout_.unified || v2_limits || v2_devices_;
+    if (v2 || !v1_.empty()) plan_.subcgroup = Subcgroup(v2, v2_limits);
+    if (v2) PlanV2();
+    for (const Hierarchy* hierarchy : v1_) PlanV1(*hierarchy);
     return std::move(plan_);
   }
 
@@ -68,70 +115,103 @@ class Planner {
   };
 
   const Hierarchy* V2() const { return layout_.v2 ? &*layout_.v2 : nullptr; }
-
-  // Finds the hierarchy of every limit. Returns the controllers that v2 is needed for.
-  std::vector<std::string> Sort() {
-    std::vector<std::string> v2_controllers;
-    for (size_t app = 0; app < request_.apps.size(); ++app) {
-      for (const Setting& setting : kSettings) {
-        if (!(request_.apps[app].limits.*setting.limit)) continue;
-        const Hierarchy* hierarchy = layout_.Find(setting.controller);
-        if (hierarchy == nullptr) {
-          plan_.missing.push_back({request_.apps[app].name, setting.resource});
-          continue;
-        }
-        settings_.push_back({app, &setting, hierarchy});
-        if (hierarchy == V2() && std::find(v2_controllers.begin(), v2_controllers.end(),
-                                           setting.controller) == v2_controllers.end()) {
-          v2_controllers.emplace_back(setting.controller);
-        }
-      }
+  const Hierarchy* V1(std::string_view controller) const {
+    for (const Hierarchy& hierarchy : layout_.v1) {
+      if (hierarchy.Has(controller)) return &hierarchy;
     }
-    return v2_controllers;
+    return nullptr;
+  }
+  const Limits& LimitsOf(size_t app) const {
+    return app == kPod ? request_.limits : request_.apps[app].limits;
+  }
+  std::string NameOf(size_t app) const {
+    return app == kPod ? std::string() : request_.apps[app].name;
+  }
+
+  void UseV1(const Hierarchy* hierarchy) {
+    if (std::find(v1_.begin(), v1_.end(), hierarchy) == v1_.end()) v1_.push_back(hierarchy);
+  }
+
+  // Finds the hierarchy of every limit.
+  void Sort() {
+    SortDevices();
+    if (!request_.limits.empty()) SortLimits(kPod);
+    for (size_t app = 0; app < request_.apps.size(); ++app) SortLimits(app);
   }
 
   // v2 has no controller for devices but takes programs, at any group.
-  void PlaceDevices() {
+  void SortDevices() {
+    const AppRequest* first = nullptr;
     for (const AppRequest& app : request_.apps) {
-      if (app.devices.empty()) continue;
-      const Hierarchy* hierarchy = layout_.Find("devices");
-      if (hierarchy == nullptr) hierarchy = V2();
-      if (hierarchy == nullptr) {
-        plan_.missing.push_back({app.name, "devices"});
+      if (!first && !app.devices.empty()) first = &app;
+    }
+    if (!request_.confine_devices && !first) return;
+    if ((v1_devices_ = V1("devices"))) {
+      UseV1(v1_devices_);
+    } else if (V2()) {
+      v2_devices_ = true;
+    } else {
+      plan_.missing.push_back({request_.confine_devices ? std::string() : first->name, kDevicePolicy});
+    }
+  }
+
+  void SortLimits(size_t app) {
+    for (const Setting& setting : kSettings) {
+      if (!(LimitsOf(app).*setting.limit)) continue;
+      const Hierarchy* hierarchy = V1(setting.v1_controller);
+      if (hierarchy) {
+        UseV1(hierarchy);
+      } else if (V2() && V2()->Has(setting.v2_controller)) {
+        hierarchy = V2();
+        if (std::find(v2_controllers_.begin(), v2_controllers_.end(), setting.v2_controller) ==
+            v2_controllers_.end()) {
+          v2_controllers_.emplace_back(setting.v2_controller);
+        }
+      } else {
+        plan_.missing.push_back({NameOf(app), setting.isolator});
         continue;
       }
-      limits_devices_ = true;
-      if (hierarchy != V2()) v1_devices_ = hierarchy;
+      settings_.push_back({app, &setting, hierarchy});
     }
   }
 
   std::string Subcgroup(bool v2, bool v2_limits) {
     const Hierarchy* home = V2();
     if (!v2) {
-      home = layout_.Find("name=systemd");
-      if (home == nullptr) home = layout_.Find("cpu");
+      home = V1("name=systemd");
+      if (home == nullptr) home = V1("cpu");
     }
     std::string own = home != nullptr ? home->own_path : "/";
     own.erase(0, own.find_first_not_of('/'));  // "/" becomes ""
-    if (own.ends_with(".service")) {
-      in_unit_ = true;
-      return v2 ? StrCat(own, "/payload") : own;
-    }
+    std::string unit(v2 ? WithoutSupervisor(own) : own);
     std::string scope = ScopeName(request_.uuid);
+    if (unit.ends_with(".service")) {
+      in_unit_ = true;
+      return v2 ? StrCat(unit, "/payload") : unit;
+    }
+    if (v2_limits && layout_.delegated && !unit.empty()) {
+      in_unit_ = true;
+      return StrCat(unit, "/", scope);
+    }
     // v2 hands controllers down only from groups without processes, and we are a process in ours.
-    // At the root that does not hold; elsewhere the pod goes to where registered machines are.
+    // At the root of all that does not hold; in a namespace's root we make room; elsewhere the pod
+    // goes to where registered machines are.
+    if (v2_limits && layout_.namespaced && (own.empty() || own == "supervisor")) {
+      in_unit_ = true;
+      return scope;
+    }
     if (v2_limits && !own.empty()) return StrCat("machine.slice/", scope);
     return own.empty() ? scope : StrCat(own, "/", scope);
   }
 
-  void Add(Step::Kind kind, std::string path, std::string text = {}) {
-    Step step = {kind, std::move(path), std::move(text), {}};
-    if (kind == Step::Kind::kMakeDir &&
+  void Add(Step step) {
+    if (step.kind == Step::Kind::kMakeDir &&
         std::find(plan_.steps.begin(), plan_.steps.end(), step) != plan_.steps.end()) {
       return;
     }
     plan_.steps.push_back(std::move(step));
   }
+  void MakeDir(std::string path) { Add({Step::Kind::kMakeDir, std::move(path)}); }
 
   // Makes `beneath`, each directory of it, and calls `at_parent` before each one.
   template <typename Visit>
@@ -141,108 +221,156 @@ class Planner {
       at_parent(path);
       path += '/';
       path += name;
-      Add(Step::Kind::kMakeDir, path);
+      MakeDir(path);
     }
   }
 
-  void PlanV2(const std::vector<std::string>& controllers) {
+  void PlanV2() {
     const std::string& top = layout_.v2->mount_point;
     std::string pod = StrCat(top, "/", plan_.subcgroup);
-    if (controllers.empty()) {
+    std::string slice = StrCat(pod, "/system.slice");
+    if (v2_controllers_.empty()) {
       MakeDirs(top, plan_.subcgroup, [](const std::string&) {});
-      if (limits_devices_ && v1_devices_ == nullptr) {
-        for (size_t app = 0; app < request_.apps.size(); ++app) {
-          if (request_.apps[app].devices.empty()) continue;
-          std::string beneath = StrCat(plan_.subcgroup, "/system.slice/", request_.apps[app].name, ".service");
-          MakeDirs(top, beneath, [](const std::string&) {});
-          plan_.apps[app].v2_group = StrCat(top, "/", beneath);
-          AddDevices(app, plan_.apps[app].v2_group);
-        }
-      }
+      BoundTasks(pod);
+      if (v2_devices_) PlanV2Devices(slice);
       plan_.supervisor_group = std::move(pod);
       return;
     }
-    std::string enable = StrCat("+", Join(controllers, " +"));
+    std::string enable = StrCat("+", Join(v2_controllers_, " +"));
     std::string unit = in_unit_ ? pod.substr(0, pod.rfind('/')) : std::string();
+    bool above_unit = in_unit_;
     auto hand_down = [&](const std::string& group) {
       if (group == unit) {
-        // Ours is the only process of the unit; it has to leave the unit's own group.
-        Add(Step::Kind::kMakeDir, StrCat(group, "/supervisor"));
-        Add(Step::Kind::kMoveSelf, StrCat(group, "/supervisor"));
+        above_unit = false;
+        // Whoever else runs in the unit has to leave its own group as we do.
+        MakeDir(StrCat(group, "/supervisor"));
+        Add({Step::Kind::kMoveAll, StrCat(group, "/supervisor"), group});
       }
-      Add(Step::Kind::kWrite, StrCat(group, "/cgroup.subtree_control"), enable);
+      Step write = {Step::Kind::kWrite, StrCat(group, "/cgroup.subtree_control"), enable};
+      // Outside of what is ours everything has been handed down, or ours says what is missing.
+      write.optional = above_unit;
+      Add(std::move(write));
     };
     MakeDirs(top, plan_.subcgroup, hand_down);
     hand_down(pod);
+    BoundTasks(pod);
     plan_.supervisor_group = StrCat(pod, "/init.scope");
-    Add(Step::Kind::kMakeDir, plan_.supervisor_group);
-    std::string slice = StrCat(pod, "/system.slice");
-    Add(Step::Kind::kMakeDir, slice);
+    MakeDir(plan_.supervisor_group);
+    MakeDir(slice);
     hand_down(slice);
+    if (v2_devices_ && request_.confine_devices) AllowDevices(slice, request_.devices);
+    AddSettings(kPod, V2(), pod, slice);
     for (size_t app = 0; app < request_.apps.size(); ++app) {
       std::string group = StrCat(slice, "/", request_.apps[app].name, ".service");
-      Add(Step::Kind::kMakeDir, group);
-      for (const Placed& placed : settings_) {
-        if (placed.app == app && placed.hierarchy == V2()) AddSetting(placed, group, true);
-      }
-      if (v1_devices_ == nullptr) AddDevices(app, group);
+      MakeDir(group);
+      if (v2_devices_ && !request_.apps[app].devices.empty()) AllowDevices(group, request_.apps[app].devices);
+      AddSettings(app, V2(), group, group);
       plan_.apps[app].v2_group = std::move(group);
     }
   }
 
-  void AddDevices(size_t app, const std::string& group) {
-    if (request_.apps[app].devices.empty()) return;
-    Add(Step::Kind::kDevices, group);
-    plan_.steps.back().devices = DevicePolicy(request_.apps[app].devices);
+  // Without limits only those apps have a group of their own that may not open every device.
+  void PlanV2Devices(const std::string& slice) {
+    MakeDir(slice);
+    if (request_.confine_devices) AllowDevices(slice, request_.devices);
+    for (size_t app = 0; app < request_.apps.size(); ++app) {
+      const AppRequest& request = request_.apps[app];
+      if (!request_.confine_devices && request.devices.empty()) continue;
+      std::string group = StrCat(slice, "/", request.name, ".service");
+      MakeDir(group);
+      if (!request.devices.empty()) AllowDevices(group, request.devices);
+      plan_.apps[app].v2_group = std::move(group);
+    }
   }
 
-  void PlanV1() {
+  // The bound on all tasks of the pod that holds where nobody has asked for one.
+  void BoundTasks(const std::string& pod) {
+    if (request_.default_pids == 0) return;
+    Step write = {Step::Kind::kWrite, StrCat(pod, "/pids.max"), StrCat(request_.default_pids)};
+    write.optional = true;
+    Add(std::move(write));
+  }
+
+  void PlanV1(const Hierarchy& hierarchy) {
+    auto is_here = [&](size_t app) {
+      return std::any_of(settings_.begin(), settings_.end(), [&](const Placed& placed) {
+        return placed.app == app && placed.hierarchy == &hierarchy;
+      });
+    };
+    std::string pod = StrCat(hierarchy.mount_point, "/", plan_.subcgroup);
+    std::string slice = StrCat(pod, "/system.slice");
+    MakeDirs(hierarchy.mount_point, plan_.subcgroup, [](const std::string&) {});
+    MakeDir(slice);
+    AddSettings(kPod, &hierarchy, pod, slice);
+    bool everybody = is_here(kPod);
+    const bool devices = &hierarchy == v1_devices_;
+    if (devices && request_.confine_devices) {
+      everybody = true;
+      AllowDevices(slice, request_.devices);
+    }
+    for (size_t app = 0; app < request_.apps.size(); ++app) {
+      bool own_devices = devices && !request_.apps[app].devices.empty();
+      if (!everybody && !own_devices && !is_here(app)) continue;
+      std::string group = StrCat(slice, "/", request_.apps[app].name, ".service");
+      MakeDir(group);
+      if (own_devices) AllowDevices(group, request_.apps[app].devices);
+      AddSettings(app, &hierarchy, group, group);
+      plan_.apps[app].v1_groups.push_back(std::move(group));
+    }
+  }
+
+  // No devices but these and the pseudo devices.
+  void AllowDevices(const std::string& group, const std::vector<DeviceRule>& devices) {
+    std::vector<DeviceRule> rules = DevicePolicy(devices);
+    if (v2_devices_) {
+      Step step = {Step::Kind::kDevices, group};
+      step.devices = std::move(rules);
+      return Add(std::move(step));
+    }
+    Add({Step::Kind::kWrite, StrCat(group, "/devices.deny"), "a"});
+    for (const DeviceRule& rule : rules) {
+      Add({Step::Kind::kWrite, StrCat(group, "/devices.allow"), DeviceRuleText(rule)});
+    }
+  }
+
+  // The limits of an app or the pod in one hierarchy: weights to one group, bounds to the other.
+  void AddSettings(size_t app, const Hierarchy* hierarchy, const std::string& weights,
+                   const std::string& bounds) {
     for (const Placed& placed : settings_) {
-      if (placed.hierarchy == V2()) continue;
-      Plan::App& app = plan_.apps[placed.app];
-      std::string beneath =
-          StrCat(plan_.subcgroup, "/system.slice/", request_.apps[placed.app].name, ".service");
-      std::string group = StrCat(placed.hierarchy->mount_point, "/", beneath);
-      if (std::find(app.v1_groups.begin(), app.v1_groups.end(), group) == app.v1_groups.end()) {
-        MakeDirs(placed.hierarchy->mount_point, beneath, [](const std::string&) {});
-        app.v1_groups.push_back(group);
-      }
-      AddSetting(placed, group, false);
-    }
-    for (size_t app = 0; v1_devices_ != nullptr && app < request_.apps.size(); ++app) {
-      if (request_.apps[app].devices.empty()) continue;
-      std::string beneath = StrCat(plan_.subcgroup, "/system.slice/", request_.apps[app].name, ".service");
-      std::string group = StrCat(v1_devices_->mount_point, "/", beneath);
-      MakeDirs(v1_devices_->mount_point, beneath, [](const std::string&) {});
-      plan_.apps[app].v1_groups.push_back(group);
-      Add(Step::Kind::kWrite, StrCat(group, "/devices.deny"), "a");
-      for (const DeviceRule& rule : DevicePolicy(request_.apps[app].devices)) {
-        Add(Step::Kind::kWrite, StrCat(group, "/devices.allow"), DeviceRuleText(rule));
+      if (placed.app != app || placed.hierarchy != hierarchy) continue;
+      const Setting& setting = *placed.setting;
+      const std::string& group = setting.weight ? weights : bounds;
+      uint64_t value = *(LimitsOf(app).*setting.limit);
+      for (Entry& entry : Entries(setting, value, hierarchy == V2(), request_.block_devices)) {
+        Step step = {Step::Kind::kWrite, StrCat(group, "/", entry.file), std::move(entry.text)};
+        if (!entry.otherwise.empty()) step.otherwise = StrCat(group, "/", entry.otherwise);
+        step.otherwise_text = std::move(entry.otherwise_text);
+        step.isolator = setting.isolator;
+        step.app = NameOf(app);
+        step.optional = entry.optional;
+        Add(std::move(step));
       }
     }
-  }
-
-  void AddSetting(const Placed& placed, const std::string& group, bool v2) {
-    const Setting& setting = *placed.setting;
-    uint64_t value = *(request_.apps[placed.app].limits.*setting.limit);
-    Add(Step::Kind::kWrite, StrCat(group, "/", v2 ? setting.v2_file : setting.v1_file),
-        Text(setting, value, v2));
   }
 
   const Layout& layout_;
   const PodRequest& request_;
   Plan plan_;
   std::vector<Placed> settings_;
-  bool limits_devices_ = false;
+  std::vector<const Hierarchy*> v1_;  // those that are needed, in order
+  std::vector<std::string> v2_controllers_;
   const Hierarchy* v1_devices_ = nullptr;
+  bool v2_devices_ = false;
   bool in_unit_ = false;
 };
 
 }  // namespace
 
 bool PodRequest::has_limits() const {
-  return std::any_of(apps.begin(), apps.end(),
-                     [](const AppRequest& app) { return !app.limits.empty() || !app.devices.empty(); });
+  return !limits.empty() || confine_devices ||
+         std::any_of(apps.begin(), apps.end(), [](const AppRequest& app) {
+           return !app.limits.empty() || !app.devices.empty();
+         });
 }
 
 std::string ScopeName(std::string_view uuid) {

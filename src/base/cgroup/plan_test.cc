@@ -49,8 +49,11 @@ std::vector<std::string> Texts(const Plan& plan) {
         texts.push_back(StrCat("devices ", path));
         EXPECT_FALSE(step.devices.empty());
         break;
-      case Step::Kind::kMoveSelf:
+      case Step::Kind::kMoveAll:
         texts.push_back(StrCat("move ", path));
+        break;
+      case Step::Kind::kFilterDevices:
+        texts.push_back(StrCat("devices of ", path, ": ", ReplaceAll(step.text, "\n", ", ")));
         break;
     }
   }
@@ -124,7 +127,9 @@ TEST(Plan, V1TouchesOnlyHierarchiesWithALimit) {
                           "mkdir /memory/user.slice/session-1.scope/POD/system.slice",
                           "mkdir /memory/user.slice/session-1.scope/POD/system.slice/web.service",
                           "/memory/user.slice/session-1.scope/POD/system.slice/web.service/"
-                          "memory.limit_in_bytes = 64000000"));
+                          "memory.limit_in_bytes = 64000000",
+                          "/memory/user.slice/session-1.scope/POD/system.slice/web.service/"
+                          "memory.memsw.limit_in_bytes = 64000000"));
   EXPECT_THAT(plan.apps[0].v1_groups,
               ElementsAre(StrCat("/sys/fs/cgroup/memory/user.slice/session-1.scope/", kScope,
                                  "/system.slice/web.service")));
@@ -150,7 +155,7 @@ TEST(Plan, MissingControllersAreReportedAndTheRestIsSet) {
   Plan plan = MakePlan(V1(), Request(All()));
   ASSERT_EQ(plan.missing.size(), 1u);
   EXPECT_EQ(plan.missing[0].app, "web");
-  EXPECT_EQ(plan.missing[0].resource, "pids");
+  EXPECT_EQ(plan.missing[0].isolator, "os/linux/pids-limit");
   EXPECT_EQ(plan.apps[0].v1_groups.size(), 2u);
   plan = MakePlan(Layout(), Request(All()));
   EXPECT_EQ(plan.missing.size(), 4u);
@@ -179,6 +184,7 @@ TEST(Plan, V2WithLimitsHandsControllersDownToALeafPerApp) {
                           "/POD/system.slice/cgroup.subtree_control = +memory +cpu +pids",
                           "mkdir /POD/system.slice/web.service",
                           "/POD/system.slice/web.service/memory.max = 64000000",
+                          "/POD/system.slice/web.service/memory.swap.max = 0",
                           "/POD/system.slice/web.service/cpu.max = 50000 100000",
                           "/POD/system.slice/web.service/cpu.weight = 20",
                           "/POD/system.slice/web.service/pids.max = 100",
@@ -271,7 +277,7 @@ TEST(DevicePolicy, WithLimitsTheProgramIsAtTheSameGroup) {
 TEST(DevicePolicy, WithoutAnyHierarchyItIsMissing) {
   Plan plan = MakePlan(ParseLayout("", "", ""), DeviceRequest());
   ASSERT_EQ(plan.missing.size(), 1u);
-  EXPECT_EQ(plan.missing[0].resource, "devices");
+  EXPECT_EQ(plan.missing[0].isolator, kDevicePolicy);
 }
 
 }  // namespace

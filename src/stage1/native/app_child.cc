@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <linux/magic.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -438,7 +440,32 @@ void EnterWorkingDirectory(const AppChildPlan& plan, AppFailure* failure) {
   ::close(fd);
 }
 
+// Bounds are lowered, never raised: what rkt was started with is what this machine grants.
+void SetRlimits(const AppChildPlan& plan, AppFailure* failure) {
+  for (size_t i = 0; i < plan.rlimit_count; ++i) {
+    auto resource = static_cast<__rlimit_resource>(plan.rlimits[i].resource);
+    struct rlimit now, wanted = plan.rlimits[i].value;
+    if (::getrlimit(resource, &now) != 0) Fail(failure, AppStep::kRlimit, errno, static_cast<int>(i));
+    if (wanted.rlim_max == RLIM_INFINITY) wanted.rlim_max = now.rlim_max;
+    if (wanted.rlim_cur == RLIM_INFINITY) wanted.rlim_cur = wanted.rlim_max;
+    if (wanted.rlim_max > now.rlim_max) Fail(failure, AppStep::kRlimit, EPERM, static_cast<int>(i));
+    if (::setrlimit(resource, &wanted) != 0) Fail(failure, AppStep::kRlimit, errno, static_cast<int>(i));
+  }
+}
+
+// The label that the program will have. The file must be the kernel's: a root could show another one there.
+void SetLabel(const AppChildPlan& plan, AppFailure* failure) {
+  int file = ::open(plan.label_file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) Fail(failure, AppStep::kLabel, errno);
+  struct statfs system;
+  if (::fstatfs(file, &system) != 0) Fail(failure, AppStep::kLabel, errno);
+  if (system.f_type != PROC_SUPER_MAGIC) Fail(failure, AppStep::kLabel, EXDEV);
+  if (::write(file, plan.label, strlen(plan.label)) < 0) Fail(failure, AppStep::kLabel, errno);
+  ::close(file);
+}
+
 [[noreturn]] void ConfineAndExec(const AppChildPlan& plan, AppFailure* failure) {
+  if (plan.label != nullptr) SetLabel(plan, failure);
   stage1::CapabilityStep capability_step;
   if (int err = stage1::ApplyCapabilities(plan.capabilities, &capability_step)) Fail(failure, AppStep::kCapabilities, err);
   // For root the filter comes while CAP_SYS_ADMIN is still effective (it goes at execve with the bounding set), so
@@ -482,8 +509,12 @@ const char* AppStepName(AppStep step) {
       return "changing to the working directory";
     case AppStep::kResources:
       return "applying resource limits";
+    case AppStep::kRlimit:
+      return "setting the limit";
     case AppStep::kCapabilities:
       return "limiting capabilities";
+    case AppStep::kLabel:
+      return "setting the label";
     case AppStep::kUser:
       return "setting the user and groups";
     case AppStep::kSeccomp:
@@ -508,10 +539,12 @@ struct Child {
   if (int err = cgroup::EnterGroups(plan->cgroup_tasks, plan->cgroup_count)) {
     Fail(failure, AppStep::kResources, err);
   }
+  if (plan->own_cgroup_namespace && ::unshare(CLONE_NEWCGROUP) != 0) Fail(failure, AppStep::kResources, errno);
   EnterRoot(*plan, failure);
   ArrangeStreams(*plan, failure);
   EnterWorkingDirectory(*plan, failure);
   if (plan->set_oom_score) WriteOomScore(AT_FDCWD, "/proc/self/oom_score_adj", *plan, failure);
+  SetRlimits(*plan, failure);
   ConfineAndExec(*plan, failure);
 }
 

@@ -50,6 +50,12 @@ struct DeviceNode {
 inline constexpr DeviceNode kDeviceNodes[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
                                               {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
 
+// A limit for setrlimit. RLIM_INFINITY in it means as much as rkt itself has.
+struct AppRlimit {
+  int resource;
+  struct rlimit value;
+};
+
 enum class AppStep : int {
   kNone,
   kSession,
@@ -60,14 +66,17 @@ enum class AppStep : int {
   kStreams,
   kDirectory,
   kResources,
+  kRlimit,
   kCapabilities,
+  kLabel,
   kUser,
   kSeccomp,
   kExec,
 };
 const char* AppStepName(AppStep step);
 
-// What went wrong; kNone: the program was executed. `index` is that of the mount step, for kMount.
+// What went wrong; kNone: the program was executed. `index` is that of the mount step, for kMount, or of the limit,
+// for kRlimit.
 struct AppFailure {
   AppStep step = AppStep::kNone;
   int err = 0;
@@ -96,6 +105,9 @@ struct AppChildPlan {
   int cgroup_fd = -1;                  // v2 group to be born in
   const int* cgroup_tasks = nullptr;   // `tasks` of v1 groups to enter
   size_t cgroup_count = 0;
+  bool own_cgroup_namespace = false;   // whose root are the groups just entered
+  const AppRlimit* rlimits = nullptr;
+  size_t rlimit_count = 0;
   bool set_oom_score = false;
   int oom_score_adj = 0;
 
@@ -106,6 +118,8 @@ struct AppChildPlan {
   const gid_t* groups = nullptr;
   size_t group_count = 0;
   bool no_new_privileges = false;
+  const char* label_file = nullptr;    // "/proc/self/attr/...", or none
+  const char* label = nullptr;
   const sock_filter* seccomp = nullptr;
   size_t seccomp_count = 0;
 

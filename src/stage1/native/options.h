@@ -32,6 +32,7 @@ struct RunOptions {
   std::string hosts_mode = "default";   // "host", "stage0", "default"
   bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)
   std::string terminal;              // the caller's TERM where the app gets a terminal (likewise)
+  bool skip_limits = false;          // limits that this machine cannot set are left out (by the environment, no argument)
 
   bool PrivateIpc() const { return ipc != "parent"; }
 };

@@ -151,30 +151,45 @@ Status PlanPrograms(AppPlan& app, const appc::App& section, ImageFacts& docker, 
   return {};
 }
 
+// An app's section where the pod's manifest leaves it to the image. What the image alone says it only asks for.
+Result<appc::App> ImageSection(int pod_dir, const std::string& name, const RunOptions& options) {
+  std::string path = pod::AppImageManifest(name);
+  std::string text = TRY(ReadFileAt(pod_dir, path));
+  appc::ImageManifest image = TRY_CTX(appc::ParseImageManifest(text), "image manifest ", path);
+  if (!image.app) return Err(Code::kInvalid, "neither the pod nor the image has an app section");
+  TRY(appc::CheckImageIsolators(image.app->isolators, options.disable_capabilities));
+  return *std::move(image.app);
+}
+
+bool HasLabel(const appc::Isolators& isolators) {
+  return appc::SelinuxContext(isolators) || appc::ApparmorProfile(isolators);
+}
+
+Status PlanAppLabel(AppPlan& app, PodPlan& plan, int pod_dir, const appc::App& section, const appc::PodManifest& manifest) {
+  if (!HasLabel(section.isolators) && !HasLabel(manifest.isolators)) return {};
+  std::string text = TRY(ReadFileAt(pod_dir, pod::AppImageManifest(app.name)));
+  appc::ImageManifest image = TRY_CTX(appc::ParseImageManifest(text), "image manifest");
+  appc::Isolators of_image = image.app ? image.app->isolators : appc::Isolators();
+  PlanLabel(app, section.isolators, manifest.isolators, of_image, &plan.warnings);
+  return {};
+}
+
 Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const appc::PodManifest& manifest,
-                        const appc::RuntimeApp& runtime, const RunOptions& options) {
+                        const appc::RuntimeApp& runtime, const appc::App& section, const RunOptions& options) {
   AppPlan app;
   app.name = runtime.name;
   app.rootfs = pod::AppRootfs(runtime.name);
   app.readonly_rootfs = runtime.read_only_root_fs;
-  std::optional<appc::ImageManifest> image;
-  const appc::App* section = runtime.app ? &*runtime.app : nullptr;
-  if (section == nullptr) {
-    std::string path = pod::AppImageManifest(runtime.name);
-    std::string text = TRY(ReadFileAt(pod_dir, path));
-    image = TRY_CTX(appc::ParseImageManifest(text), "image manifest ", path);
-    if (!image->app) return Err(Code::kInvalid, "neither the pod nor the image has an app section");
-    section = &*image->app;
-  }
-  TRY(PlanConfinement(app, *section, options));
+  TRY(PlanConfinement(app, section, options));
+  TRY(PlanAppLabel(app, plan, pod_dir, section, manifest));
   Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   ImageFacts docker(pod_dir, runtime.name);
-  auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, *section,
+  auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, section,
                                    [&] { return docker.Image() != nullptr; }));
-  TRY(PlanPrograms(app, *section, docker, root.get(), PlannedFiles(root.get(), plan, mounts)));
+  TRY(PlanPrograms(app, section, docker, root.get(), PlannedFiles(root.get(), plan, mounts)));
   app.stop_signal = StopSignalOf(plan, runtime, docker);
   app.notifies = docker.Notifies();
-  for (const appc::Port& port : section->ports) {
+  for (const appc::Port& port : section.ports) {
     if (port.socket_activated) app.activated_ports.push_back({port, false});
   }
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
@@ -207,14 +222,7 @@ Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions&
   app.environment = TRY(stage1::AppEnvironment(environment));
   TRY(PlanCapabilities(app, section, options));
   TRY(PlanSeccomp(app, section, options));
-  app.oom_score_adj = appc::OomScoreAdj(section.isolators);
-  auto limit = [](const std::optional<int64_t>& value) {
-    return value ? std::optional<uint64_t>(static_cast<uint64_t>(*value)) : std::nullopt;
-  };
-  app.limits.memory_bytes = limit(appc::MemoryLimit(section.isolators));
-  app.limits.cpu_milli = limit(appc::CpuLimitMillis(section.isolators));
-  app.limits.cpu_shares = limit(appc::CpuShares(section.isolators));
-  return {};
+  return PlanLimits(app, section.isolators);
 }
 
 Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, const RunOptions& options) {
@@ -229,10 +237,18 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
   }
   VolumeTable volumes(plan);
   plan.apps.reserve(manifest.apps.size());
+  std::deque<appc::App> of_images;
+  std::vector<const appc::App*> sections;
   for (const appc::RuntimeApp& runtime : manifest.apps) {
-    plan.apps.push_back(
-        TRY_CTX(PlanApp(plan, volumes, pod_dir, manifest, runtime, options), "app ", Quote(runtime.name)));
+    if (!runtime.app) {
+      of_images.push_back(TRY_CTX(ImageSection(pod_dir, runtime.name, options), "app ", Quote(runtime.name)));
+    }
+    sections.push_back(runtime.app ? &*runtime.app : &of_images.back());
+    plan.apps.push_back(TRY_CTX(PlanApp(plan, volumes, pod_dir, manifest, runtime, *sections.back(), options), "app ",
+                                Quote(runtime.name)));
   }
+  TRY(PlanPodLimits(plan, manifest, sections));
+  PlanDevices(plan, options);
   return plan;
 }
 
@@ -258,6 +274,12 @@ AppChildPlan MakeChildPlan(const AppPlan& app, const ProgramPlan& program, Child
   child.mount_count = app.mounts.size();
   child.readonly_rootfs = app.readonly_rootfs;
   child.allow_devices = app.allow_devices;
+  child.rlimits = app.rlimits.data();
+  child.rlimit_count = app.rlimits.size();
+  if (!app.label.empty()) {
+    child.label_file = app.label_file.c_str();
+    child.label = app.label.c_str();
+  }
   child.set_oom_score = app.oom_score_adj.has_value();
   child.oom_score_adj = app.oom_score_adj.value_or(0);
   child.working_directory = app.working_directory.c_str();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "appc/image_manifest.h"
+#include "appc/limits.h"
 #include "appc/pod_manifest.h"
 #include "base/cgroup/plan.h"
 #include "base/result.h"
@@ -65,9 +66,14 @@ struct AppPlan {
   std::vector<sock_filter> seccomp_own;          // compiled for this app
   std::span<const sock_filter> seccomp;          // seccomp_own or the default program
   std::optional<int> oom_score_adj;
+  std::vector<AppRlimit> rlimits;
+  std::vector<std::string> rlimit_names;
   cgroup::Limits limits;
   std::vector<cgroup::DeviceRule> devices;       // beside the pseudo devices; empty: nothing needs limiting
   int stop_signal = SIGTERM;                     // what the main program is asked to end with
+  // Written to /proc/self/attr/... before the program starts, where the kernel has that kind of labels.
+  std::string label_file;
+  std::string label;
   bool readonly_rootfs = false;
   bool allow_devices = false;
   bool notifies = false;               // its image says that it tells when it is ready (sd_notify)
@@ -101,6 +107,12 @@ struct PodPlan {
   bool shares_mount_namespace = false;
   bool awaits_apps = false;            // it is ready when the apps that notify say so, not when all have started
   std::deque<VolumePlan> volumes;      // mount steps point into them
+  cgroup::Limits limits;               // of all apps together
+  // Some app could get at any device without a policy; those of the volumes, beside the pseudo devices.
+  bool confine_devices = false;
+  std::vector<cgroup::DeviceRule> devices;
+  std::vector<appc::Sysctl> sysctls;
+  uint64_t task_limit = 0;             // processes and threads of the pod where nobody asks for others; 0: none
   std::vector<AppPlan> apps;
   std::vector<std::string> warnings;   // for standard error
 };
@@ -123,6 +135,23 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
 
 // One app's identity, confinement and environment, without its mounts: what `enter` needs too.
 Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options);
+
+// --- isolators (limit_plan.cc)
+
+// Those of an app that its own processes are bound by.
+Status PlanLimits(AppPlan& app, const appc::Isolators& isolators);
+// The label that an app's programs get. What cannot be is skipped with a line in `warnings`.
+void PlanLabel(AppPlan& app, const appc::Isolators& own, const appc::Isolators& of_pod, const appc::Isolators& of_image,
+               std::vector<std::string>* warnings);
+// Those of the pod. `sections` are the apps' in order. kInvalid: a kernel parameter that is not the pod's own.
+Status PlanPodLimits(PodPlan& plan, const appc::PodManifest& manifest, const std::vector<const appc::App*>& sections);
+// Whether an app could get at devices of the host by mounting file systems, so that only a policy of its control group
+// keeps it from them.
+bool NeedsDevicePolicy(const AppPlan& app, const RunOptions& options);
+// The policy for devices, where the pod needs one.
+void PlanDevices(PodPlan& plan, const RunOptions& options);
+// What the control groups of the pod have to hold.
+cgroup::PodRequest GroupRequest(const PodPlan& plan);
 
 // The program of an AppPlan as plain data for the child. The result points into the plan and into `storage`.
 struct ChildStorage {

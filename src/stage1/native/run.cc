@@ -29,6 +29,7 @@
 #include "stage1/native/memory.h"
 #include "stage1/native/notify.h"
 #include "stage1/native/options.h"
+#include "stage1/native/parameters.h"
 #include "stage1/native/plan.h"
 #include "stage1/native/pod_init.h"
 #include "stage1/native/pod_network.h"
@@ -56,10 +57,11 @@ int StopTimeout(const appc::PodManifest& manifest) {
   return longest < 0 ? kStopTimeoutSeconds : longest;
 }
 
-// Whether stage0 has made a mount namespace for this process alone. It says so with the pid, so that the word means
-// nothing in anybody else's environment.
-bool HasPrivateMounts() {
-  const char* word = ::getenv("RKT_PRIVATE_MOUNTS");
+// What stage0 says beside the contract's arguments: RKT_PRIVATE_MOUNTS, that it has made a mount namespace for this
+// process alone; RKT_SKIP_LIMITS, that limits which cannot be set are no reason not to run. It says so with the pid, so
+// that the words mean nothing in anybody else's environment.
+bool IsTold(const char* name) {
+  const char* word = ::getenv(name);
   return word != nullptr && ParseInt(word) == ::getpid();
 }
 
@@ -92,30 +94,22 @@ Result<std::vector<Fd>> OpenLogs(int pod_dir, const PodPlan& plan) {
   return logs;
 }
 
-std::string IsolatorName(const std::string& resource) {
-  bool general = resource == "memory" || resource == "cpu";
-  return StrCat(general ? "resource/" : "os/linux/", resource);
-}
-
-Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
-  cgroup::PodRequest request;
-  request.uuid = plan.uuid;
-  for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits, app.devices});
+Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, bool skip_limits) {
+  cgroup::PodRequest request = GroupRequest(plan);
+  if (!HasOwnPidMax()) request.default_pids = plan.task_limit;
   cgroup::Plan groups_plan = TRY_CTX(cgroup::PlanFor(request), "control groups");
-  for (const cgroup::MissingController& missing : groups_plan.missing) {
-    if (missing.resource != "devices") continue;
-    return Err(Code::kUnsupported, "app ", Quote(missing.app),
-               " may only read the device that a volume gives it, which takes control groups: this machine has "
-               "neither the devices controller nor the unified hierarchy mounted");
-  }
   if (!groups_plan.subcgroup.empty()) {
     // Written before they are made: whoever collects the pod must find them.
     TRY(WriteFileAt(pod_dir, pod::kSubcgroupFile, groups_plan.subcgroup, 0644, true));
   }
-  cgroup::PodGroups groups = TRY_CTX(cgroup::Make(std::move(groups_plan), plan.uuid), "control groups");
-  for (const cgroup::MissingController& missing : groups.missing) {
-    Notice("stage1", StrCat("warning: ", IsolatorName(missing.resource),
-                            " isolator set but support disabled in the kernel, skipping"));
+  auto groups = cgroup::Make(std::move(groups_plan), plan.uuid, skip_limits);
+  if (!groups && groups.error().code() == Code::kUnsupported) {
+    return Err(Code::kUnsupported, groups.error().Text(), " (--insecure-options=limits runs the pod without)");
+  }
+  if (!groups) return std::move(groups).error().Wrap("control groups");
+  for (const cgroup::Missing& missing : groups->missing) {
+    Notice("stage1",
+           StrCat("warning: ", missing.isolator, " isolator set but support disabled in the kernel, skipping"));
   }
   return groups;
 }
@@ -143,6 +137,7 @@ sigset_t StoppingSignals() {
   Status built = BuildPodRoot(plan, options);
   if (built && files.network_word) built = AwaitNetwork(files.network_word.get(), pod_path, plan);
   files.network_word.Close();
+  if (built) built = SetKernelParameters(plan);
   if (!built) {
     PrintError("stage1", built.error());
     ::_exit(254);
@@ -163,6 +158,9 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
   if (files.groups->supervisor) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<uint64_t>(files.groups->supervisor.get());
+  } else {
+    // Our own groups are the root of all that the pod sees. (A group to be born in need not lie below them.)
+    args.flags |= CLONE_NEWCGROUP;
   }
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout, command_line, pod_path);
@@ -193,6 +191,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   RunOptions options = TRY(ParseRunOptions(arguments));
   options.tun_device = Exists("/dev/net/tun");
   if (options.interactive && ::isatty(0)) options.terminal = TerminalName();
+  options.skip_limits = IsTold("RKT_SKIP_LIMITS");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
@@ -212,11 +211,12 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   std::string pod_path = TRY(WorkingDirectory());
   network::NetworkPlan network = TRY(PlanNetwork(plan, manifest, options, pod_path, pod_dir.get()));
   plan.host_network = network.HostNetwork();
+  TRY(CheckSysctls(plan));
   TRY(CompleteHosts(pod_dir.get(), plan, options));
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
-  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
+  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, options.skip_limits));
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
   if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
@@ -227,7 +227,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (network.HostNetwork()) TRY(AnnounceHostPod(options, pod_dir.get(), plan));
   }
   // Groups and networks are taken down from here, which needs the host's file systems.
-  plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp() &&
+  plan.shares_mount_namespace = IsTold("RKT_PRIVATE_MOUNTS") && groups.subcgroup.empty() && !network.NeedsSetUp() &&
                                 !notifier.active() && options.metadata_token.empty();
   Fd word;
   if (network.NeedsSetUp()) {

@@ -160,6 +160,11 @@ Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
     for (const Fd& fd : group.v1_tasks) tasks.push_back(fd.get());
     child.cgroup_fd = group.v2.get();
   }
+  if (!tasks.empty() || child.cgroup_fd >= 0) {
+    child.own_cgroup_namespace = true;
+  } else if (files_.groups != nullptr && files_.groups->supervisor) {
+    child.clone_flags |= CLONE_NEWCGROUP;
+  }
   child.cgroup_tasks = tasks.data();
   child.cgroup_count = tasks.size();
   AppFailure failure;
@@ -192,6 +197,11 @@ void Supervisor::ReportFailure(AppState& app, const ProgramPlan& program, const 
   if (failure.step == AppStep::kMount && failure.index >= 0 &&
       static_cast<size_t>(failure.index) < app.plan->mounts.size()) {
     what += StrCat(" /", app.plan->mounts[static_cast<size_t>(failure.index)].target);
+  } else if (failure.step == AppStep::kRlimit && failure.index >= 0) {
+    what += StrCat(" ", app.plan->rlimit_names[static_cast<size_t>(failure.index)],
+                   failure.err == EPERM ? " above that of rkt itself" : "");
+  } else if (failure.step == AppStep::kLabel) {
+    what += StrCat(" ", Quote(app.plan->label));
   } else if (failure.step == AppStep::kDirectory) {
     what += StrCat(" ", Quote(app.plan->working_directory));
   }

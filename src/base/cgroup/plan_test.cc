@@ -52,9 +52,6 @@ std::vector<std::string> Texts(const Plan& plan) {
       case Step::Kind::kMoveAll:
         texts.push_back(StrCat("move ", path));
         break;
-      case Step::Kind::kFilterDevices:
-        texts.push_back(StrCat("devices of ", path, ": ", ReplaceAll(step.text, "\n", ", ")));
-        break;
     }
   }
   return texts;

@@ -132,6 +132,13 @@ Status MakeStoreDir(int dir, const std::string& path, mode_t mode) {
   return {};
 }
 
+Status MakeTreeDir(int dir, const std::string& path) {
+  TRY(MakeDirAt(dir, path, 0755));
+  if (::fchownat(dir, path.c_str(), 0, 0, 0) != 0) return SysErr("chown ", path);
+  if (::fchmodat(dir, path.c_str(), 0755, 0) != 0) return SysErr("chmod ", path);
+  return {};
+}
+
 // --- the index
 
 Result<IndexView> Store::State::View() const {

@@ -307,8 +307,9 @@ Result<std::string> Store::ReadManifestBytes(const std::string& key) const {
   if (!IsKey(key)) return NoSuchImage(key);
   State::ReadManifest& last = state_->last_manifest;
   if (last.key != key) {
-    std::string bytes = TRY(ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize));
-    last = {key, std::move(bytes), std::nullopt};
+    auto bytes = ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize);
+    if (!bytes) return bytes.error().code() == Code::kNotFound ? NoSuchImage(key) : std::move(bytes).error();
+    last = {key, *std::move(bytes), std::nullopt};
   }
   return last.bytes;
 }

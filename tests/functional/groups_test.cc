@@ -100,7 +100,7 @@ TEST_F(Groups, MembersAndRootShareTheStore) {
   AsOk(4001, rkt_, {"image", "export", "example.com/first", "/dev/null", "--overwrite"});
   AsOk(4001, rkt_, {"image", "rm", "example.com/third"});
   AsOk(4002, rkt_, {"image", "rm", "example.com/second"});
-  EXPECT_FALSE(Contains(RktOk({"image", "list"}).out, "second"));
+  EXPECT_FALSE(Contains(RktOk({"image", "list"}).out, "example.com/second"));
   RktOk({"image", "fsck"});
   // Others see nothing.
   EXPECT_EQ(As(4003, 4003, {"image", "list"}).code, 254);

@@ -83,15 +83,23 @@ int Run(Invocation& invocation) {
     Print(table.Text());
   } else {
     json::Value pods;  // null where there is no pod
+    std::string text;  // the same without line breaks, written pod by pod: there may be many thousands
     for (const stage0::PodStatus& pod : listed->pods) {
       auto object = PodJson(pod);
-      if (object) {
-        pods.Append(*std::move(object));
-      } else {
+      if (!object) {
         errors.push_back(object.error().Text());
+      } else if (format == "json") {
+        text += text.empty() ? '[' : ',';
+        text += json::Write(*object);
+      } else {
+        pods.Append(*std::move(object));
       }
     }
-    PrintJson(pods, format);
+    if (text.empty()) {
+      PrintJson(pods, format);
+    } else {
+      PrintLine(text + "]");
+    }
   }
   PrintListingErrors(errors, "pods");
   return 0;

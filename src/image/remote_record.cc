@@ -103,7 +103,7 @@ Status WriteRemote(store::Store& store, const std::string& url, const RemoteReco
   value.Set("maxAge", std::min<uint64_t>(record.max_age_s, INT64_MAX));
   value.Set("downloadTime", record.download_ns);
   value.Set("verified", record.verified);
-  TRY(MakeDirAt(store.cas_fd(), "remote", 0770));
+  TRY(store::MakeStoreDir(store.cas_fd(), "remote", 0770));
   return WriteFileAtomicAt(store.cas_fd(), StrCat("remote/", KeyOf(url)), json::Write(value) + "\n",
                            0660);
 }
@@ -111,7 +111,7 @@ Status WriteRemote(store::Store& store, const std::string& url, const RemoteReco
 Result<PartialDownload> PartialDownload::Lock(store::Store& store, const std::string& url,
                                               const std::function<void()>& waiting) {
   int cas = store.cas_fd();
-  TRY(MakeDirAt(cas, "tmp", 0770));
+  TRY(store::MakeStoreDir(cas, "tmp", 0770));
   std::string name = StrCat("tmp/", KeyOf(url));
   for (bool waited = false;;) {
     Fd file = TRY(OpenAt(cas, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0660));

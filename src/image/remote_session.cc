@@ -147,9 +147,8 @@ Result<std::string> RemoteSession::UseStored(const Source& source, const std::st
 Result<std::string> RemoteSession::Fetch(const Source& source) {
   if (auto before = fetched_.find(source.url); before != fetched_.end())
     return UseStored(source, before->second);
-  const int64_t begin = NowNs();
   auto known = Known(source);
-  if (known && known->IsFresh(begin)) {
+  if (known && known->IsFresh(NowNs())) {
     DebugNotice("image",
                 StrCat("image for ", ShownUrl(source.url), " isn't expired, not fetching."));
     return UseStored(source, known->key);
@@ -158,10 +157,12 @@ Result<std::string> RemoteSession::Fetch(const Source& source) {
   PartialDownload partial = TRY(PartialDownload::Lock(store_, source.url, [] {
     Notice("image", "another rkt instance is downloading this file, waiting...");
   }));
-  // Another process may just have done it.
+  // Another process may just have done it: then the record is another one. (That it is younger says nothing where the clock
+  // was set back.)
+  const int64_t before = known ? known->download_ns : 0;
   known = Known(source);
   std::string key;
-  if (known && known->download_ns >= begin) {
+  if (known && known->download_ns != before) {
     partial.Remove();
     key = TRY(UseStored(source, known->key));
   } else {

@@ -103,20 +103,20 @@ Result<std::string> Pod::ReadFile(const std::string& file, size_t limit) const {
     }
     return std::move(fd).error();
   }
+  // The common case in one read: what fills only a part of the buffer is all there is. Nothing but a file gives that, or a
+  // pipe that somebody put in its place, which does no harm.
+  char buffer[4096];
+  ssize_t n = read(fd->get(), buffer, sizeof buffer);
+  if (n > 0 && static_cast<size_t>(n) < sizeof buffer && static_cast<size_t>(n) <= limit) {
+    return std::string(buffer, static_cast<size_t>(n));
+  }
   struct stat st;
   if (fstat(fd->get(), &st) != 0) return SysErr("stat ", path_, "/", file);
   if (!S_ISREG(st.st_mode)) return Err(Code::kCorrupt, path_, "/", file, " is not a regular file");
   if (static_cast<size_t>(st.st_size) > limit) {
     return Err(Code::kInvalid, path_, "/", file, " is larger than ", limit, " bytes");
   }
-  // The common case in one read: what comes back short of one byte more than there was is all.
-  std::string data(static_cast<size_t>(st.st_size) + 1, '\0');
-  ssize_t n = read(fd->get(), data.data(), data.size());
-  if (n >= 0 && static_cast<size_t>(n) < data.size()) {
-    data.resize(static_cast<size_t>(n));
-    return data;
-  }
-  if (n >= 0 && lseek(fd->get(), 0, SEEK_SET) != 0) return SysErr("reading ", path_, "/", file);
+  if (lseek(fd->get(), 0, SEEK_SET) != 0) return SysErr("reading ", path_, "/", file);
   return TRY_CTX(ReadFd(fd->get(), limit), "reading ", path_, "/", file);
 }
 

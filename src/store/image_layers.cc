@@ -38,11 +38,9 @@ Status MakeLayerDirs(int cas) {
 
 // The directory that a layer is unpacked into, with root's owner and the mode of a new root.
 Result<Fd> MakeRootfs(int dir) {
-  TRY(MakeDirAt(dir, kTree, 0755));
+  TRY(MakeTreeDir(dir, kTree));
   std::string path = StrCat(kTree, "/rootfs");
-  TRY(MakeDirAt(dir, path, 0755));
-  if (::fchownat(dir, path.c_str(), 0, 0, 0) != 0) return SysErr("chown ", path);
-  if (::fchmodat(dir, path.c_str(), 0755, 0) != 0) return SysErr("chmod ", path);
+  TRY(MakeTreeDir(dir, path));
   return OpenAt(dir, path, O_RDONLY | O_DIRECTORY);
 }
 

@@ -58,13 +58,7 @@ Result<Store::Import> Store::Import::Begin(Store& store, const Options& options)
       new State{store.state_.get(), options, std::move(temporary), std::move(blob), 0, nullptr, {}, {}, false, 0});
   if (options.unpack) {
     int dir = state->temporary.fd();
-    TRY(MakeDirAt(dir, kTree, 0755));
-    TRY(MakeDirAt(dir, "tree/rootfs", 0755));
-    // The store's directories may hand their group down; those of an image are its own.
-    for (const char* path : {kTree, "tree/rootfs"}) {
-      if (::fchownat(dir, path, 0, 0, 0) != 0) return SysErr("chown ", path);
-      if (::fchmodat(dir, path, 0755, 0) != 0) return SysErr("chmod ", path);
-    }
+    for (const char* path : {kTree, "tree/rootfs"}) TRY(MakeTreeDir(dir, path));
     Fd rootfs = TRY(OpenAt(dir, "tree/rootfs", O_RDONLY | O_DIRECTORY));
     state->extractor = std::make_unique<Extractor>(std::move(rootfs));
   }

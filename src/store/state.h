@@ -49,8 +49,8 @@ inline std::string TreeLockPath(std::string_view tree_id) { return StrCat("trees
 bool IsTreeId(std::string_view text);
 std::string TreeIdOf(const std::vector<Layer>& layers);
 
-// Makes a directory with this mode whatever the umask; set-gid that it inherits stays. An existing one is left alone.
-Status MakeStoreDir(int dir, const std::string& path, mode_t mode);
+// A directory of an image: root's, with the mode of a new one, whatever umask and whatever group the store's hand down.
+Status MakeTreeDir(int dir, const std::string& path);
 
 // A directory DIR/cas/tmp/<random>, locked as long as this lives and removed with it.
 class Temporary {

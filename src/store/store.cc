@@ -132,6 +132,13 @@ Status MakeStoreDir(int dir, const std::string& path, mode_t mode) {
   return {};
 }
 
+Status MakeTreeDir(int dir, const std::string& path) {
+  TRY(MakeDirAt(dir, path, 0755));
+  if (::fchownat(dir, path.c_str(), 0, 0, 0) != 0) return SysErr("chown ", path);
+  if (::fchmodat(dir, path.c_str(), 0755, 0) != 0) return SysErr("chmod ", path);
+  return {};
+}
+
 // --- the index
 
 Result<IndexView> Store::State::View() const {
@@ -300,8 +307,9 @@ Result<std::string> Store::ReadManifestBytes(const std::string& key) const {
   if (!IsKey(key)) return NoSuchImage(key);
   State::ReadManifest& last = state_->last_manifest;
   if (last.key != key) {
-    std::string bytes = TRY(ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize));
-    last = {key, std::move(bytes), std::nullopt};
+    auto bytes = ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize);
+    if (!bytes) return bytes.error().code() == Code::kNotFound ? NoSuchImage(key) : std::move(bytes).error();
+    last = {key, *std::move(bytes), std::nullopt};
   }
   return last.bytes;
 }

@@ -179,4 +179,8 @@ class Store {
   std::unique_ptr<State> state_;
 };
 
+// Makes a directory of the store with this mode whatever the umask; set-gid that it inherits stays, so that a group can
+// share the store. An existing one is left alone.
+Status MakeStoreDir(int dir, const std::string& path, mode_t mode);
+
 }  // namespace rkt::store

@@ -68,14 +68,6 @@ Status ExtractLayers(const Store& store, const std::vector<Layer>& layers, int r
   return {};
 }
 
-// Directories of an image are root's whatever group the store's hand down.
-Status MakeTreeDir(int dir, const std::string& path) {
-  TRY(MakeDirAt(dir, path, 0755));
-  if (::fchownat(dir, path.c_str(), 0, 0, 0) != 0) return SysErr("chown ", path);
-  if (::fchmodat(dir, path.c_str(), 0755, 0) != 0) return SysErr("chmod ", path);
-  return {};
-}
-
 void SetTreeSize(std::vector<IndexRow>& rows, const std::string& key, uint64_t size) {
   for (IndexRow& row : rows) {
     if (row.key == key) row.tree_size = static_cast<int64_t>(size);

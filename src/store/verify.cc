@@ -339,8 +339,7 @@ Result<Difference> CompareLayered(const Store& store, const std::string& key, co
   }
   if (ReadFileAt(tree, "layers").value_or("") != WriteLayerList(layers)) return Difference("the list of layers differs");
   Temporary temporary = TRY(Temporary::Create(store.cas_fd()));
-  TRY(MakeDirAt(temporary.fd(), "tree", 0755));
-  TRY(MakeDirAt(temporary.fd(), "tree/rootfs", 0755));
+  for (const char* path : {"tree", "tree/rootfs"}) TRY(MakeTreeDir(temporary.fd(), path));
   uint64_t bytes = 0;
   TRY(RenderLayered(store, key, layers, temporary.fd(), &bytes));
   Fd fresh = TRY(OpenAt(temporary.fd(), "tree", O_RDONLY | O_DIRECTORY));

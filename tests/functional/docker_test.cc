@@ -726,6 +726,21 @@ TEST_F(Docker, HostileLayersHarmNothing) {
   refused(Tar().HardLink("h", "etc/low").Finish(), "etc/low");  // in a lower layer
   refused(Tar().File(".wh...", "").Finish(), ".wh...");
   refused(Tar().File("a/.wh..", "").Finish(), "a/.wh..");
+  refused(Tar().File(".wh.", "").Finish(), ".wh.");
+  // Whiteouts and opaque marks below a link reach nothing beyond it.
+  refused(Tar().Symlink("l", outside).File("l/.wh.victim", "").Finish(), "l");
+  refused(Tar().Symlink("l", outside).File("l/.wh..wh..opq", "").Finish(), "l");
+}
+
+TEST_F(Docker, AStoredImageOfAnotherRegistryIsNotTakenForIt) {
+  OciImage image;
+  image.layers = {BaseLayer()};
+  registry_.Push("a:1", image);
+  RktOk({"fetch", Url("a:1")});
+  RktOk({"fetch", "--pull-policy=never", Url("a:1")});
+  // Its name in the store is the same, for no name has a colon.
+  std::string other = "127.0.0.1_" + std::to_string(registry_.server().port());
+  EXPECT_EQ(Rkt({"fetch", "--pull-policy=never", "docker://" + other + "/a:1"}).code, 254);
 }
 
 TEST_F(Docker, DebiansRegistryWithTlsAndPasswords) {

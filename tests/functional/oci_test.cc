@@ -161,7 +161,7 @@ TEST_F(Oci, AnArchiveCannotSayThingsTwiceOrPointOut) {
           "another digest");
 }
 
-TEST_F(Oci, ImagesOfUmociBuildahAndSkopeoRun) {
+TEST_F(Oci, ImagesOfUmociAndSkopeoRun) {
   REQUIRE_FACILITY("skopeo", Have("skopeo") && Have("umoci"), "skopeo and umoci make the test's images");
   MakeDirs(dir() + "/root/etc");
   WriteFile(dir() + "/root/etc/passwd", "root:x:0:0:root:/:/bin/sh\n");
@@ -182,6 +182,27 @@ TEST_F(Oci, ImagesOfUmociBuildahAndSkopeoRun) {
   Output files = RunOk({"oci:u:t2", "--exec=/bin/busybox", "--", "ls", "/etc"}, {.directory = dir()});
   EXPECT_TRUE(Contains(files.out, "more")) << files.All();
   EXPECT_FALSE(Contains(files.out, "passwd")) << files.All();
+}
+
+TEST_F(Oci, ImagesOfBuildahRun) {
+  REQUIRE_FACILITY("buildah", Have("buildah"), "buildah makes the test's images");
+  std::string script =
+      "set -e; cd " + dir() + "; mkdir -p root/bin; cp /bin/busybox root/bin/; ln -s busybox root/bin/sh;"
+      "export STORAGE_DRIVER=vfs; b=\"buildah --root $PWD/storage --runroot $PWD/run\"; c=$($b from scratch);"
+      "$b copy $c root /; $b config --entrypoint '[\"/bin/sh\",\"-c\",\"echo made by buildah, $A\"]' --env A=b --label k=v"
+      "  --port 80 --volume /data --stop-signal SIGINT --workingdir /bin --user 0 $c;"
+      "$b commit $c oci:layout:t; $b commit --disable-compression=false $c oci-archive:o.tar:t;"
+      "$b commit --format docker $c docker-archive:d.tar:example.com/b:t";
+  Output made = RunProgram({"sh", "-c", script}, {.timeout = 120});
+  ASSERT_EQ(made.code, 0) << made.All();
+  for (const char* reference : {"oci:layout:t", "oci-archive:o.tar:t", "docker-archive:d.tar"}) {
+    EXPECT_EQ(Trim(AppText(RunOk({reference}, {.directory = dir()}).out)), "made by buildah, b") << reference;
+  }
+  Facts manifest = Facts::Parse(RktOk({"image", "cat-manifest", "example.com/b:t"}).out);
+  EXPECT_EQ(manifest["/app/workingDirectory"], "/bin");
+  EXPECT_EQ(manifest["/app/ports/0/port"], "80");
+  EXPECT_EQ(manifest["/app/mountPoints/0/path"], "/data");
+  EXPECT_EQ(manifest["/app/userLabels/k"], "v");
 }
 
 }  // namespace

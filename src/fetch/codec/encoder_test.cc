@@ -4,6 +4,7 @@
 #include "fetch/codec/encoder.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <string>
 
@@ -40,10 +41,10 @@ std::string Decompressed(const std::string& bytes) {
   }
 }
 
-std::string SomeText() {
+std::string SomeText(size_t size = 600'000) {
   std::string text;
   uint32_t state = 1;
-  while (text.size() < 600'000) {
+  while (text.size() < size) {
     state = state * 1664525 + 1013904223;
     text += StrCat(state >> 20, state % 7 == 0 ? "\n" : " words that repeat ");
   }
@@ -56,6 +57,28 @@ TEST(Encoder, WhatComesOutIsReadBackWhole) {
     std::string bytes = Compressed(format, text, 65536);
     EXPECT_LT(bytes.size(), text.size() / 2) << format;
     EXPECT_EQ(Decompressed(bytes), text) << format;
+  }
+}
+
+TEST(Encoder, GzipIsOneStreamWhateverItsPieces) {
+  const std::string text = SomeText(3 << 20);
+  for (size_t size : {size_t{0}, size_t{1}, (size_t{512} << 10) - 1, size_t{512} << 10, (size_t{512} << 10) + 1, size_t{1} << 20,
+                      text.size()}) {
+    std::string bytes = Compressed("gzip", text.substr(0, size), 65536);
+    // zlib's own reader, which takes one member and checks its sums; what references across pieces is in the dictionary.
+    z_stream stream = {};
+    ASSERT_EQ(::inflateInit2(&stream, 15 + 16), Z_OK);
+    std::string out(size + 1, '\0');
+    stream.next_in = reinterpret_cast<Bytef*>(bytes.data());
+    stream.avail_in = static_cast<uInt>(bytes.size());
+    stream.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream.avail_out = static_cast<uInt>(out.size());
+    EXPECT_EQ(::inflate(&stream, Z_FINISH), Z_STREAM_END) << size;
+    EXPECT_EQ(stream.avail_in, 0u) << size;
+    EXPECT_EQ(stream.total_out, size);
+    EXPECT_TRUE(std::string_view(out).substr(0, size) == std::string_view(text).substr(0, size)) << size;
+    ::inflateEnd(&stream);
+    EXPECT_EQ(Compressed("gzip", text.substr(0, size), 1000), bytes) << "the same whatever pieces it came in";
   }
 }
 

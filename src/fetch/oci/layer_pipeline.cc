@@ -66,7 +66,7 @@ class Partial {
  public:
   static Result<Partial> Open(const store::Store& store, const std::string& id) {
     int cas = store.cas_fd();
-    if (::mkdirat(cas, "partial", 0770) == 0) (void)::fchmodat(cas, "partial", 0770, 0);
+    TRY(store::MakeStoreDir(cas, "partial", 0770));
     std::string path = StrCat("partial/", id);
     for (;;) {
       Fd file = TRY(OpenAt(cas, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0660));

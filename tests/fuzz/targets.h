@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#pragma once
+
+// Everything that reads what strangers wrote, as functions that take any bytes whatsoever. Each must come back, and checks
+// besides what holds of whatever it accepted; where that does not hold, the program aborts.
+//
+// tests/fuzz/corpus/NAME/ has the inputs of a target. `fuzz_replay` gives each target all of them, and thousands made of
+// them by cutting and changing (ctest -R fuzz.replay). With -DRKT_FUZZ=ON and clang there is a libFuzzer program fuzz_NAME
+// for each as well:
+//   cmake -B build/fuzz -G Ninja -DRKT_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug
+//   cmake --build build/fuzz --target fuzz_tar && build/fuzz/test/fuzz_tar -max_total_time=60 tests/fuzz/corpus/tar
+
+#include <string_view>
+
+namespace rkt::fuzz {
+
+struct Target {
+  const char* name;
+  void (*run)(std::string_view input);
+};
+
+inline constexpr int kTargets = 14;
+extern const Target kAllTargets[kTargets];
+// Null where there is none of that name.
+const Target* FindTarget(std::string_view name);
+
+}  // namespace rkt::fuzz

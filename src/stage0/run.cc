@@ -51,7 +51,7 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
   start.argv =
       TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
-  start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid());
+  start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid(), options.log_settings);
   return start;
 }
 

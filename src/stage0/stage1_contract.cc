@@ -156,12 +156,13 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
   return argv;
 }
 
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid) {
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, const std::string& log_settings) {
   std::vector<std::string> environment;
   for (char** entry = caller; *entry; ++entry) {
     std::string_view text = *entry;
     if (text.starts_with("RKT_LOCK_FD=") || text.starts_with("RKT_SELINUX_CONTEXT=") ||
-        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=")) {
+        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=") ||
+        text.starts_with("RKT_LOG=")) {
       continue;
     }
     environment.emplace_back(text);
@@ -170,6 +171,7 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid) {
   environment.push_back("RKT_SELINUX_CONTEXT=");
   environment.push_back("RKT_SELINUX_MOUNT_CONTEXT=");
   environment.push_back(StrCat("RKT_PRIVATE_MOUNTS=", pid));
+  if (!log_settings.empty()) environment.push_back(StrCat("RKT_LOG=", log_settings));
   return environment;
 }
 

@@ -51,7 +51,8 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
 
 // The caller's environment without what is ours to say, and the variables of the contract.
 // RKT_PRIVATE_MOUNTS, ours, tells the process `pid` that its mount namespace is its own.
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid);
+// RKT_LOG, ours too, is `log_settings` unless that is empty.
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, const std::string& log_settings);
 
 // POD/runtime-config.
 std::string RuntimeConfig(const RunOptions& options, const std::string& private_users);

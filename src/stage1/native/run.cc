@@ -92,7 +92,8 @@ Status OpenLogs(int pod_dir, const PodPlan& plan, SupervisorFiles& files) {
   for (const AppPlan& app : plan.apps) {
     files.logs.push_back(TRY(OpenAt(targets.directory.get(), app.name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640)));
   }
-  if (!settings.journal) return {};
+  // What goes over a terminal is between the two who sit at it.
+  if (!settings.journal || plan.interactive) return {};
   targets.journal = Journal::Connect(kJournalSocket, plan.uuid);
   if (!targets.journal) return {};
   const char* stream = ::getenv("JOURNAL_STREAM");

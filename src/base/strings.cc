@@ -136,27 +136,41 @@ std::string ReplaceAll(std::string_view text, std::string_view from, std::string
   return out;
 }
 
+namespace {
+
+// Bytes of the UTF-8 character at the beginning of the text; 0 where there is none, or it is a C1 control (U+0080 to
+// U+009F), which terminals obey as they do escape sequences.
+size_t PrintableLength(std::string_view text) {
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  size_t length = first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  // Longer than need be, and C1.
+  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90)) return 0;
+  return first == 0xc2 && byte(1) <= 0x9f ? 0 : length;
+}
+
+}  // namespace
+
 std::string TerminalSafe(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    auto byte = static_cast<unsigned char>(text[i]);
-    // C0, DEL, and C1 in UTF-8 (U+0080 to U+009F are 0xC2 0x80 to 0xC2 0x9F).
-    bool c1 = byte == 0xc2 && i + 1 < text.size() &&
-              static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
-              static_cast<unsigned char>(text[i + 1]) <= 0x9f;
-    if (byte < 0x20 || byte == 0x7f || c1) {
-      size_t n = c1 ? 2 : 1;
-      for (size_t k = 0; k < n; ++k) {
-        auto b = static_cast<unsigned char>(text[i + k]);
-        out += "\\x";
-        out += kHex[b >> 4];
-        out += kHex[b & 15];
-      }
-      i += n - 1;
-    } else {
-      out += text[i];
+  while (!text.empty()) {
+    size_t length = PrintableLength(text);
+    if (length > 0) {
+      out += text.substr(0, length);
+      text.remove_prefix(length);
+      continue;
     }
+    auto byte = static_cast<unsigned char>(text[0]);
+    out += "\\x";
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+    text.remove_prefix(1);
   }
   return out;
 }

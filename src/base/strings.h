@@ -66,7 +66,7 @@ std::optional<uint64_t> ParseOctal(std::string_view text);
 std::string Quote(std::string_view text);
 std::string HexEncode(const void* data, size_t size);
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to);
-// Control characters and escape sequences as \xNN, so that text of an image or a pod cannot steer a terminal.
+// Control characters, escape sequences and what is no UTF-8 as \xNN, so that text of an image or a pod cannot steer a terminal.
 std::string TerminalSafe(std::string_view text);
 // The same for text of several lines: newlines and tabs stay.
 std::string TerminalSafeLines(std::string_view text);

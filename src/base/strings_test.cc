@@ -26,6 +26,16 @@ TEST(Strings, SplitKeepsEmptyPieces) {
 }
 TEST(Strings, TerminalSafeHidesC1InUtf8) { EXPECT_EQ(TerminalSafe("a\xc2\x9b" "1m"), "a\\xc2\\x9b1m"); }
 
+TEST(Strings, TerminalSafeKeepsTextAndHidesWhatIsNone) {
+  EXPECT_EQ(TerminalSafe("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\x80"), "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\x80");
+  // Halves of a character, which together with what comes behind them might be a control.
+  EXPECT_EQ(TerminalSafe("a\xc2"), "a\\xc2");
+  EXPECT_EQ(TerminalSafe("\x9b" "1m"), "\\x9b1m");
+  EXPECT_EQ(TerminalSafe("\xe2\x82"), "\\xe2\\x82");
+  EXPECT_EQ(TerminalSafe("\xe0\x82\x9b"), "\\xe0\\x82\\x9b");
+  EXPECT_EQ(TerminalSafe("\xff\xc0\x80"), "\\xff\\xc0\\x80");
+}
+
 TEST(Errors, PlainFormatShowsTheInnermostCauseAndDebugTheTree) {
   Error error = Err(Code::kNotFound, "open /x: no such file").Wrap("reading signature").Wrap("");
   EXPECT_EQ(FormatError("fetch", error, false), "fetch: : open /x: no such file");

@@ -96,5 +96,115 @@ TEST_F(LogReaderTest, CutsLinesWithoutEnd) {
   EXPECT_EQ(total, 3u << 20);
 }
 
+TEST_F(LogReaderTest, LeavesOutWhatAKilledWriterHasLeftOfAnEntry) {
+  Write("2025-11-21T23:29:26Z stdout F one\n2025-11-21T23:");
+  EXPECT_EQ(Next(true), "one");
+  EXPECT_EQ(Next(true), "-");
+}
+
+class AppLogs : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/app-logs-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    path_ = name;
+    directory_ = *Open(path_, O_RDONLY | O_DIRECTORY);
+  }
+  void TearDown() override { EXPECT_TRUE(RemoveTreeAt(AT_FDCWD, path_)); }
+  void Write(const std::string& name, const std::string& text) {
+    Fd file = *OpenAt(directory_.get(), name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ASSERT_TRUE(WriteAll(file.get(), StrCat("2025-11-21T23:29:26Z stdout F ", text, "\n")));
+  }
+  // As the writer does it.
+  void Rotate(int files) {
+    for (int i = files - 1; i >= 1; --i) {
+      (void)RenameAt(directory_.get(), i == 1 ? "web" : StrCat("web.", i - 1), directory_.get(), StrCat("web.", i));
+    }
+  }
+  std::string Rest(AppLogReader& reader, bool last = false) {
+    std::string text;
+    for (;;) {
+      auto entry = reader.Next(last);
+      EXPECT_TRUE(entry) << entry.error().Text();
+      if (!entry || !*entry) return text;
+      text += (*entry)->text + " ";
+    }
+  }
+  std::string path_;
+  Fd directory_;
+};
+
+TEST_F(AppLogs, AreReadFromTheOldestFileOn) {
+  Write("web.10", "a");
+  Write("web.2", "b");
+  Write("web.1", "c");
+  Write("web", "d");
+  Write("web.x", "no");
+  Write("website", "no");
+  AppLogReader reader(directory_.get(), "web");
+  EXPECT_EQ(Rest(reader, true), "a b c d ");
+  EXPECT_FALSE(reader.TakeLost());
+}
+
+TEST_F(AppLogs, AreFollowedThroughRenaming) {
+  AppLogReader reader(directory_.get(), "web");
+  EXPECT_EQ(Rest(reader), "");
+  Write("web", "1");
+  EXPECT_EQ(Rest(reader), "1 ");
+  Write("web", "2");
+  Rotate(4);
+  EXPECT_EQ(Rest(reader), "2 ") << "in the middle of it: there is no current file";
+  Write("web", "3");
+  Rotate(4);
+  Write("web", "4");
+  EXPECT_EQ(Rest(reader), "3 4 ");
+  EXPECT_FALSE(reader.TakeLost());
+}
+
+TEST_F(AppLogs, WhatVanishedBeforeItWasReadIsTold) {
+  AppLogReader reader(directory_.get(), "web");
+  Write("web", "1");
+  EXPECT_EQ(Rest(reader), "1 ");
+  for (int i = 2; i < 8; ++i) {
+    Rotate(3);
+    Write("web", StrCat(i));
+  }
+  EXPECT_EQ(Rest(reader), "5 6 7 ");
+  EXPECT_TRUE(reader.TakeLost());
+  EXPECT_FALSE(reader.TakeLost());
+}
+
+TEST_F(AppLogs, EmptiedFileIsReadFromItsBeginning) {
+  AppLogReader reader(directory_.get(), "web");
+  Write("web", "long enough to be seen");
+  EXPECT_EQ(Rest(reader), "long enough to be seen ");
+  ASSERT_EQ(truncate((path_ + "/web").c_str(), 0), 0);
+  Write("web", "2");
+  EXPECT_EQ(Rest(reader), "2 ");
+  EXPECT_TRUE(reader.TakeLost());
+}
+
+TEST(TimePoint, IsATimeOrADurationBeforeNow) {
+  setenv("TZ", "XYZ-2", 1);
+  tzset();
+  const int64_t now = 1'800'000'000 * kSecond;
+  EXPECT_EQ(ParseTimePoint("2025-11-21T23:29:26Z", now), 1763767766 * kSecond);
+  EXPECT_EQ(ParseTimePoint("2025-11-21T23:29:26.5+01:00", now), (1763767766 - 3600) * kSecond + kSecond / 2);
+  EXPECT_EQ(ParseTimePoint("2025-11-21T23:29:26", now), (1763767766 - 7200) * kSecond);
+  EXPECT_EQ(ParseTimePoint("2025-11-21 23:29:26.25", now), (1763767766 - 7200) * kSecond + kSecond / 4);
+  EXPECT_EQ(ParseTimePoint("2025-11-21 23:29", now), (1763767766 - 7200 - 26) * kSecond);
+  EXPECT_EQ(ParseTimePoint("2025-11-21", now), (1763683200 - 7200) * kSecond);
+  EXPECT_EQ(ParseTimePoint("1763767766", now), 1763767766 * kSecond);
+  EXPECT_EQ(ParseTimePoint("1763767766.5", now), 1763767766 * kSecond + kSecond / 2);
+  EXPECT_EQ(ParseTimePoint("10m", now), now - 600 * kSecond);
+  EXPECT_EQ(ParseTimePoint("1h30m", now), now - 5400 * kSecond);
+  for (const char* text : {"", "x", "2025", "2025-11", "2025-11-21T", "2025-11-21T23", "10 m", "1.", "12345678901234567890"}) {
+    if (std::string_view(text) == "2025") continue;
+    EXPECT_FALSE(ParseTimePoint(text, now)) << text;
+  }
+  EXPECT_EQ(FormatRfc3339(1763767766 * kSecond + 7), "2025-11-21T23:29:26.000000007Z");
+  EXPECT_EQ(FormatRfc3339(-1), "1969-12-31T23:59:59.999999999Z");
+}
+
 }  // namespace
 }  // namespace rkt::cli

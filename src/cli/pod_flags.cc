@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "cli/app_args.h"
 #include "cli/flags.h"
+#include "cli/settings.h"
 
 namespace rkt::cli {
 
@@ -520,6 +521,7 @@ Result<stage0::RunOptions> StartOptions(Invocation& invocation) {
   options.hostname = invocation.Text("hostname");
   options.ipc = invocation.Text("ipc");
   options.local_config = globals.LocalConfig();
+  options.log_settings = TRY(LogSettings(invocation));
   options.dns = TRY_CTX(Dns(invocation), "error with dns flags");
   options.hosts = TRY_CTX(Hosts(invocation), "error with dns flags");
   options.insecure_capabilities = (globals.insecure & kInsecureCapabilities) != 0;

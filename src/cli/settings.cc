@@ -117,4 +117,15 @@ Result<stage0::Stage1Options> Stage1Options(Invocation& invocation) {
   return options;
 }
 
+Result<std::string> LogSettings(const Invocation& invocation) {
+  const config::Logs& logs = TRY(Configuration(invocation))->logs;
+  if (logs.empty()) return std::string();
+  std::string text = logs.max_size != 0 ? StrCat(logs.max_size) : "";
+  text += ':';
+  if (logs.max_files != 0) text += StrCat(logs.max_files);
+  text += ':';
+  if (logs.journal) text += *logs.journal ? '1' : '0';
+  return text;
+}
+
 }  // namespace rkt::cli

@@ -39,4 +39,7 @@ image::FetchOptions FetchOptions(const Invocation& invocation, std::string_view 
 // Which stage1 to take: the flag's, the configuration's, the built-in one.
 Result<stage0::Stage1Options> Stage1Options(Invocation& invocation);
 
+// How stage1 is to keep logs, as it reads it (RKT_LOG, docs/formats/logs.md); empty where nothing is configured.
+Result<std::string> LogSettings(const Invocation& invocation);
+
 }  // namespace rkt::cli

@@ -58,6 +58,9 @@ void Merge(Config&& from, Config* to) {
   MergeMap(std::move(from.auth), &to->auth);
   MergeMap(std::move(from.docker_auth), &to->docker_auth);
   MergeMap(std::move(from.registries), &to->registries);
+  if (from.logs.max_size != 0) to->logs.max_size = from.logs.max_size;
+  if (from.logs.max_files != 0) to->logs.max_files = from.logs.max_files;
+  if (from.logs.journal) to->logs.journal = from.logs.journal;
   MergeText(std::move(from.data), &to->data);
   MergeText(std::move(from.stage1_images), &to->stage1_images);
   MergeText(std::move(from.stage1_name), &to->stage1_name);
@@ -131,6 +134,13 @@ json::Value ToJson(const Config& config) {
     entry.Set("registries", json::Value::Array(std::vector<std::string>{name}));
     if (!registry.endpoint.empty()) entry.Set("endpoint", registry.endpoint);
     if (!registry.mirrors.empty()) entry.Set("mirrors", json::Value::Array(registry.mirrors));
+  }
+  if (!config.logs.empty()) {
+    json::Value& logs = list.Append(Entry("logs"));
+    // In bytes: what "10Mi" was written for.
+    if (config.logs.max_size != 0) logs.Set("maxSize", StrCat(config.logs.max_size));
+    if (config.logs.max_files != 0) logs.Set("maxFiles", config.logs.max_files);
+    if (config.logs.journal) logs.Set("journal", *config.logs.journal);
   }
   json::Value& paths = list.Append(Entry("paths"));
   paths.Set("data", config.data);

@@ -9,12 +9,15 @@
 //
 //   DIR/auth.d/*.json     kinds auth, dockerAuth
 //   DIR/registry.d/*.json kind registry
+//   DIR/logs.d/*.json     kind logs
 //   DIR/paths.d/*.json    kind paths
 //   DIR/stage1.d/*.json   kind stage1
 //
 // Only regular files count, not links, not directories below. Missing directories are fine.
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,10 +49,19 @@ struct Registry {
   std::vector<std::string> mirrors;  // asked before it, in order; the registry's credentials go to none of them
 };
 
+// How much of the apps' output is kept, and where else it goes (docs/formats/logs.md).
+struct Logs {
+  uint64_t max_size = 0;        // bytes of a file; 0: not configured
+  int max_files = 0;            // of an app; 0: not configured
+  std::optional<bool> journal;
+  bool empty() const { return max_size == 0 && max_files == 0 && !journal; }
+};
+
 struct Config {
   std::map<std::string, Registry> registries;  // by registry as the reference writes it
   std::map<std::string, Auth> auth;          // by host[:port] of the URL
   std::map<std::string, Basic> docker_auth;  // by registry as the reference writes it
+  Logs logs;
   std::string data;                          // data directory, empty where not configured
   std::string stage1_images;  // directory for --stage1-from-dir, empty where not configured
   std::string stage1_name;    // name and version: both or neither

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "appc/quantity.h"
+
 namespace rkt::config {
 
 namespace {
@@ -190,11 +192,38 @@ Status ReadStage1(const json::Value& document, Config* config) {
                  &config->stage1_location);
 }
 
+Status ReadLogs(const json::Value& document, Config* config) {
+  Logs& logs = config->logs;
+  std::string size = TRY(Text(document, "maxSize"));
+  if (!size.empty()) {
+    auto quantity = appc::Quantity::Parse(size);
+    constexpr int64_t kSmallest = 4096;
+    if (!quantity || quantity->Value() < kSmallest) {
+      return Err(Code::kInvalid, "maxSize ", Quote(size), " is no size of at least 4096 bytes, such as \"10Mi\"");
+    }
+    if (logs.max_size != 0) return Err(Code::kInvalid, "maxSize of logs is already specified");
+    logs.max_size = static_cast<uint64_t>(quantity->Value());
+  }
+  if (const json::Value* files = document.Find("maxFiles"); files != nullptr && !files->is_null()) {
+    auto number = files->AsInt();
+    if (!number || *number < 1 || *number > 1000) return Err(Code::kInvalid, "maxFiles must be a number from 1 to 1000");
+    if (logs.max_files != 0) return Err(Code::kInvalid, "maxFiles of logs is already specified");
+    logs.max_files = static_cast<int>(*number);
+  }
+  if (const json::Value* journal = document.Find("journal"); journal != nullptr && !journal->is_null()) {
+    if (!journal->is_bool()) return Err(Code::kInvalid, "journal must be true or false");
+    if (logs.journal) return Err(Code::kInvalid, "journal of logs is already specified");
+    logs.journal = journal->boolean();
+  }
+  return {};
+}
+
 }  // namespace
 
 const std::vector<SubDirectory>& SubDirectories() {
   static const std::vector<SubDirectory> kList = {
       {"auth.d", {"auth", "dockerAuth"}},
+                                              {"logs.d", {"logs"}},
                                               {"paths.d", {"paths"}},
                                               {"registry.d", {"registry"}},
                                               {"stage1.d", {"stage1"}}};
@@ -223,6 +252,7 @@ Status ReadFileText(std::string_view text, const std::vector<std::string_view>& 
   if (kind == "auth") return ReadAuth(document, config);
   if (kind == "dockerAuth") return ReadDockerAuth(document, config);
   if (kind == "registry") return ReadRegistry(document, config);
+  if (kind == "logs") return ReadLogs(document, config);
   if (kind == "paths") return ReadPaths(document, config);
   return ReadStage1(document, config);
 }

@@ -24,7 +24,7 @@
 //     S1/rkt/supervisor-status        symlink whose target is the word "ready"
 //     S1/etc/{rkt-resolv.conf,rkt-hosts}      what --dns and --hosts-entry ask for
 //     runtime-config            0640  flags given to stage1, as JSON
-//     logs/<app>                0640  output, CRI log format
+//     logs/<app>[.N]            0640  output, CRI log format; .1 and so on are older (docs/formats/logs.md)
 //     pid | ppid  pgid          0644  decimal and a newline, written by stage1
 //     subcgroup                       written by stage1, no newline
 //     nothing-to-collect              empty; stage1 says that its gc entry point has nothing to do

@@ -51,7 +51,10 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
   start.argv =
       TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
-  start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid(), options.insecure_limits);
+  OwnVariables own;
+  own.skip_limits = options.insecure_limits;
+  own.log = options.log_settings;
+  start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid(), own);
   return start;
 }
 

@@ -47,6 +47,7 @@ struct RunOptions {
   std::string hostname;
   std::string ipc;           // auto, private, parent; empty: not given
   std::string local_config;  // --local-config, empty: not passed
+  std::string log_settings;  // RKT_LOG of stage1's environment, empty: none (docs/formats/logs.md)
   DnsConfig dns;
   HostsConfig hosts;
   bool insecure_capabilities = false;

@@ -156,13 +156,13 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
   return argv;
 }
 
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, bool skip_limits) {
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, const OwnVariables& own) {
   std::vector<std::string> environment;
   for (char** entry = caller; *entry; ++entry) {
     std::string_view text = *entry;
     if (text.starts_with("RKT_LOCK_FD=") || text.starts_with("RKT_SELINUX_CONTEXT=") ||
         text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=") ||
-        text.starts_with("RKT_SKIP_LIMITS=")) {
+        text.starts_with("RKT_SKIP_LIMITS=") || text.starts_with("RKT_LOG=")) {
       continue;
     }
     environment.emplace_back(text);
@@ -171,7 +171,8 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, boo
   environment.push_back("RKT_SELINUX_CONTEXT=");
   environment.push_back("RKT_SELINUX_MOUNT_CONTEXT=");
   environment.push_back(StrCat("RKT_PRIVATE_MOUNTS=", pid));
-  if (skip_limits) environment.push_back(StrCat("RKT_SKIP_LIMITS=", pid));
+  if (own.skip_limits) environment.push_back(StrCat("RKT_SKIP_LIMITS=", pid));
+  if (!own.log.empty()) environment.push_back(StrCat("RKT_LOG=", own.log));
   return environment;
 }
 

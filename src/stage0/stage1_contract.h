@@ -49,11 +49,15 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
                                      bool debug, const std::string& local_config,
                                      const std::string& uuid);
 
+// What stage0 says to the native stage1 in variables of ours, beside those of the contract.
+struct OwnVariables {
+  bool skip_limits = false;  // RKT_SKIP_LIMITS, the pid: limits that cannot be set may be left out
+  std::string log;           // RKT_LOG (docs/formats/logs.md); empty: not said
+};
+
 // The caller's environment without what is ours to say, and the variables of the contract.
-// Ours: RKT_PRIVATE_MOUNTS tells the process `pid` that its mount namespace is its own,
-// RKT_SKIP_LIMITS that it may leave out limits which cannot be set.
-std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid,
-                                        bool skip_limits = false);
+// RKT_PRIVATE_MOUNTS, ours, tells the process `pid` that its mount namespace is its own.
+std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, const OwnVariables& own = {});
 
 // POD/runtime-config.
 std::string RuntimeConfig(const RunOptions& options, const std::string& private_users);

@@ -102,10 +102,12 @@ TEST(Stage1Contract, EntryPointsBeginAtTheRoot) {
 
 TEST(Stage1Contract, ReplacesItsOwnVariablesInTheEnvironment) {
   char lock[] = "RKT_LOCK_FD=99", path[] = "PATH=/bin", context[] = "RKT_SELINUX_CONTEXT=evil";
-  char* caller[] = {lock, path, context, nullptr};
+  char log[] = "RKT_LOG=1:2:3";
+  char* caller[] = {lock, path, context, log, nullptr};
   EXPECT_THAT(RunEnvironment(caller, 7, 12),
               ElementsAre("PATH=/bin", "RKT_LOCK_FD=7", "RKT_SELINUX_CONTEXT=",
                           "RKT_SELINUX_MOUNT_CONTEXT=", "RKT_PRIVATE_MOUNTS=12"));
+  EXPECT_THAT(RunEnvironment(caller, 7, 12, {.log = "4096::0"}), testing::Contains("RKT_LOG=4096::0"));
 }
 
 TEST(Stage1Contract, RuntimeConfigHasTheDocumentedKeys) {

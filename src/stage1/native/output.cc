@@ -57,7 +57,18 @@ std::string LogTime(const timespec& time) {
   return std::string(text, static_cast<size_t>(n));
 }
 
+void LineSink::set_targets(const LogTargets* targets) {
+  targets_ = targets;
+  bool journal_reads = stream_ == std::string_view("stdout") ? targets->stdout_is_journal : targets->stderr_is_journal;
+  if (targets->journal && journal_reads) console_ = nullptr;
+}
+
 void LineSink::Line(std::string_view text, bool partial) {
+  if (log_ >= 0 && targets_ != nullptr && targets_->journal) {
+    Journal::Entry entry = {.app = app_, .stream = stream_, .message = text, .pid = pid_};
+    entry.priority = TakePriority(entry.message, entry.priority);
+    targets_->journal->Send(entry);
+  }
   if (log_ >= 0) {
     log_batch_ += LogTime(now_);
     log_batch_ += ' ';
@@ -114,7 +125,13 @@ void LineSink::Finish() {
 
 void LineSink::Hand() {
   // A log on a full disk loses lines rather than stopping the app.
-  if (!log_batch_.empty()) (void)WriteAll(log_, log_batch_);
+  if (!log_batch_.empty()) {
+    if (targets_ != nullptr && targets_->directory) {
+      (void)AppendToLog(targets_->directory.get(), app_, log_, targets_->limits, log_batch_);
+    } else {
+      (void)WriteAll(log_, log_batch_);
+    }
+  }
   log_batch_.clear();
   if (console_ != nullptr && !console_batch_.empty()) console_->Add(console_batch_);
   console_batch_.clear();

@@ -4,14 +4,17 @@
 #pragma once
 
 // Where the lines of the apps go: each into the app's log in the pod (the log format of the CRI: time, stream, F or
-// P for a partial line, text), and, with a prefix, to the standard streams of rkt. Nothing here blocks: a console
+// P for a partial line, text), to the host's journal, and, with a prefix, to the standard streams of rkt. Nothing here blocks: a console
 // that takes nothing makes the queue full, and the supervisor stops reading the apps until it is empty again.
 
 #include <ctime>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/fd.h"
+#include "stage1/native/journal.h"
+#include "stage1/native/log_files.h"
 
 namespace rkt::native {
 
@@ -38,12 +41,23 @@ class Console {
 // "2026-01-02T03:04:05.000000006Z", the time of a log line.
 std::string LogTime(const timespec& time);
 
+// What the logs of all apps of a pod have in common.
+struct LogTargets {
+  Fd directory;                        // POD/logs; none: the logs have no limit
+  LogLimits limits;
+  std::unique_ptr<Journal> journal;    // none: there is none, or it is not wanted
+  bool stdout_is_journal = false;      // the journal reads rkt's own stream: no line goes there twice
+  bool stderr_is_journal = false;
+};
+
 // One stream of one app: cuts into lines and hands them on.
 class LineSink {
  public:
   // `log` is the app's log file, shared by its streams, -1 for none; `console` may be null.
   LineSink(std::string app, const char* stream, int log, Console* console)
       : app_(std::move(app)), stream_(stream), log_(log), console_(console) {}
+  // Limits and the journal. The targets outlive this.
+  void set_targets(const LogTargets* targets);
   void set_pid(int pid) { pid_ = pid; }
   // Text as it was read, lines whole or not.
   void Take(std::string_view text);
@@ -59,6 +73,7 @@ class LineSink {
   const char* stream_;
   int log_;
   Console* console_;
+  const LogTargets* targets_ = nullptr;
   int pid_ = 0;
   timespec now_ = {};       // of the text being taken
   timespec uptime_ = {};

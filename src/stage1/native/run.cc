@@ -85,13 +85,23 @@ Status CompleteHosts(int pod_dir, const PodPlan& plan, const RunOptions& options
   return WriteFileAt(pod_dir, path, StrCat(stage1::FallbackHostsText(plan.hostname), entries), 0644, true);
 }
 
-Result<std::vector<Fd>> OpenLogs(int pod_dir, const PodPlan& plan) {
+Status OpenLogs(int pod_dir, const PodPlan& plan, SupervisorFiles& files) {
+  LogSettings settings = TRY(ParseLogSettings(::getenv(kLogVariable)));
   TRY(MakeDirAt(pod_dir, pod::kLogsDir, 0750));
-  std::vector<Fd> logs;
+  LogTargets& targets = files.log_targets;
+  targets.directory = TRY(OpenAt(pod_dir, pod::kLogsDir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  targets.limits = settings.limits;
   for (const AppPlan& app : plan.apps) {
-    logs.push_back(TRY(OpenAt(pod_dir, pod::AppLog(app.name), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640)));
+    files.logs.push_back(TRY(OpenAt(targets.directory.get(), app.name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640)));
   }
-  return logs;
+  // What goes over a terminal is between the two who sit at it.
+  if (!settings.journal || plan.interactive) return {};
+  targets.journal = Journal::Connect(kJournalSocket, plan.uuid);
+  if (!targets.journal) return {};
+  const char* stream = ::getenv("JOURNAL_STREAM");
+  targets.stdout_is_journal = IsJournalStream(1, stream);
+  targets.stderr_is_journal = IsJournalStream(2, stream);
+  return {};
 }
 
 Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, bool skip_limits) {
@@ -215,7 +225,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   TRY(CompleteHosts(pod_dir.get(), plan, options));
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
-  files.logs = TRY(OpenLogs(pod_dir.get(), plan));
+  TRY(OpenLogs(pod_dir.get(), plan, files));
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, options.skip_limits));
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.

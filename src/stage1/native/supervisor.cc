@@ -90,6 +90,7 @@ Status Supervisor::PrepareStreams() {
     int log = app.index < files_.logs.size() ? files_.logs[app.index].get() : -1;
     app.sinks.emplace_back(app.plan->name, "stdout", log, raw ? nullptr : &stdout_);
     app.sinks.emplace_back(app.plan->name, "stderr", log, raw ? nullptr : &stderr_);
+    for (LineSink& sink : app.sinks) sink.set_targets(&files_.log_targets);
     if (plan_.interactive && terminal_.is_terminal()) {
       TRY(OpenTerminal(app));
       continue;

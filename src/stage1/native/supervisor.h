@@ -25,6 +25,7 @@ struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
   Fd network_word;                     // by which pid 1 hears that its networks are ready; none: it need not wait
   std::vector<Fd> logs;                // POD/logs/APP, one per app
+  LogTargets log_targets;
   cgroup::PodGroups* groups = nullptr;
 };
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "metadata/registration.h"
 #include "pod/paths.h"
+#include "stage0/machined.h"
 #include "stage0/metadata.h"
 #include "stage0/overlay.h"
 #include "stage0/stage1_contract.h"
@@ -52,6 +53,9 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
       TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
   start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid());
+  if (std::string program = MachinedProgram(); !program.empty()) {
+    start.env.push_back(StrCat("RKT_MACHINED=", program));
+  }
   return start;
 }
 

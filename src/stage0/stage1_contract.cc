@@ -161,7 +161,8 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid) {
   for (char** entry = caller; *entry; ++entry) {
     std::string_view text = *entry;
     if (text.starts_with("RKT_LOCK_FD=") || text.starts_with("RKT_SELINUX_CONTEXT=") ||
-        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=")) {
+        text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=") ||
+        text.starts_with("RKT_MACHINED=")) {
       continue;
     }
     environment.emplace_back(text);

@@ -120,7 +120,7 @@ class Planner {
     std::string scope = ScopeName(request_.uuid);
     // v2 hands controllers down only from groups without processes, and we are a process in ours.
     // At the root that does not hold; elsewhere the pod goes to where registered machines are.
-    if (v2_limits && !own.empty()) return StrCat("machine.slice/", scope);
+    if ((v2_limits || (request_.machine && v2)) && !own.empty()) return StrCat("machine.slice/", scope);
     return own.empty() ? scope : StrCat(own, "/", scope);
   }
 

@@ -41,6 +41,7 @@ struct AppRequest {
 };
 struct PodRequest {
   std::string uuid;
+  bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
   std::vector<AppRequest> apps;
   bool has_limits() const;
 };

@@ -26,6 +26,7 @@
 #include "stage1/common/name_files.h"
 #include "stage1/native/activation.h"
 #include "stage1/native/commands.h"
+#include "stage1/native/machine.h"
 #include "stage1/native/memory.h"
 #include "stage1/native/notify.h"
 #include "stage1/native/options.h"
@@ -97,9 +98,10 @@ std::string IsolatorName(const std::string& resource) {
   return StrCat(general ? "resource/" : "os/linux/", resource);
 }
 
-Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan) {
+Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, const Machine& machine) {
   cgroup::PodRequest request;
   request.uuid = plan.uuid;
+  request.machine = machine.wanted();
   for (const AppPlan& app : plan.apps) request.apps.push_back({app.name, app.limits, app.devices});
   cgroup::Plan groups_plan = TRY_CTX(cgroup::PlanFor(request), "control groups");
   for (const cgroup::MissingController& missing : groups_plan.missing) {
@@ -173,7 +175,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
 int StatusOf(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
 
 // Waits for pid 1 of the pod and hands the stop signals on to it. Its wait status.
-int WaitForPod(pid_t pod, const sigset_t& signals) {
+int WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
   for (;;) {
     constexpr struct timespec kIdle = {kIdleMs / 1000, kIdleMs % 1000 * 1000000};
     int signal = ::sigtimedwait(&signals, nullptr, &kIdle);
@@ -181,6 +183,7 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
     if (signal == SIGCHLD) {
       int status;
       if (::waitpid(pod, &status, WNOHANG) == pod) return status;
+      machine.Reap();
       continue;
     }
     if (signal > 0) ::kill(pod, SIGTERM);
@@ -216,7 +219,8 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
   files.logs = TRY(OpenLogs(pod_dir.get(), plan));
-  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan));
+  Machine machine = Machine::FromEnvironment(plan.uuid);
+  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, machine));
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
   if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
@@ -228,7 +232,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   }
   // Groups and networks are taken down from here, which needs the host's file systems.
   plan.shares_mount_namespace = HasPrivateMounts() && groups.subcgroup.empty() && !network.NeedsSetUp() &&
-                                !notifier.active() && options.metadata_token.empty();
+                                !notifier.active() && !machine.wanted() && options.metadata_token.empty();
   Fd word;
   if (network.NeedsSetUp()) {
     int pair[2];
@@ -257,7 +261,14 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (written && network.NeedsSetUp()) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
-    status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited) : WaitForPod(*pod, waited));
+    if (written) machine.Register(*pod, pod_path);
+    status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited, machine)
+                                        : WaitForPod(*pod, waited, machine));
+    if (groups.subcgroup.ends_with(cgroup::ScopeName(plan.uuid))) {
+      machine.AwaitScope(groups.subcgroup);
+    } else {
+      machine.Unregister();
+    }
     if (options.interactive) terminal.Restore();
   }
   if (!options.metadata_token.empty()) stage1::ForgetPod(plan.uuid);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "metadata/registration.h"
 #include "pod/paths.h"
+#include "stage0/machined.h"
 #include "stage0/metadata.h"
 #include "stage0/overlay.h"
 #include "stage0/stage1_contract.h"
@@ -54,6 +55,7 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
   OwnVariables own;
   own.skip_limits = options.insecure_limits;
   own.log = options.log_settings;
+  own.machined = MachinedProgram();
   start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid(), own);
   return start;
 }

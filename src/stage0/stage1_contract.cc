@@ -162,7 +162,7 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, con
     std::string_view text = *entry;
     if (text.starts_with("RKT_LOCK_FD=") || text.starts_with("RKT_SELINUX_CONTEXT=") ||
         text.starts_with("RKT_SELINUX_MOUNT_CONTEXT=") || text.starts_with("RKT_PRIVATE_MOUNTS=") ||
-        text.starts_with("RKT_SKIP_LIMITS=") || text.starts_with("RKT_LOG=")) {
+        text.starts_with("RKT_SKIP_LIMITS=") || text.starts_with("RKT_LOG=") || text.starts_with("RKT_MACHINED=")) {
       continue;
     }
     environment.emplace_back(text);
@@ -172,6 +172,7 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, con
   environment.push_back("RKT_SELINUX_MOUNT_CONTEXT=");
   environment.push_back(StrCat("RKT_PRIVATE_MOUNTS=", pid));
   if (own.skip_limits) environment.push_back(StrCat("RKT_SKIP_LIMITS=", pid));
+  if (!own.machined.empty()) environment.push_back(StrCat("RKT_MACHINED=", own.machined));
   if (!own.log.empty()) environment.push_back(StrCat("RKT_LOG=", own.log));
   return environment;
 }

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "functional/harness/unit.h"
 
 namespace rkt::test {
@@ -122,6 +124,77 @@ TEST_F(SystemdUnits, SocketUnitStartsThePodThatServesIt) {
   EXPECT_EQ(answer.out, "served by the judge\n") << answer.All() << OutputOf(unit);
   EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
   EXPECT_EQ(unit.Property("ExecMainStatus"), "0");
+}
+
+class SystemdMachines : public UnitTest {
+ protected:
+  void SetUp() override {
+    REQUIRE_MACHINED();
+    UnitTest::SetUp();
+  }
+  static Output Machinectl(const Args& args) { return RunProgram(Args{"machinectl", "--no-pager", "--no-legend"} + args); }
+  static bool Listed(const std::string& uuid) { return Contains(Machinectl({"list"}).out, "rkt-" + uuid + " "); }
+  static bool WaitUntilListed(const std::string& uuid, bool listed) {
+    for (double end = Now() + 60; Now() < end; SleepFor(0.02)) {
+      if (Listed(uuid) == listed) return true;
+    }
+    ADD_FAILURE() << Machinectl({"list"}).All() << Machinectl({"status", "rkt-" + uuid}).All();
+    return false;
+  }
+};
+
+TEST_F(SystemdMachines, PodInAServiceIsAMachineOfThatService) {
+  Unit unit = StartUnit({"--property=Delegate=yes"}, RunArgs({JudgeAci(), "--", "trap-term", "0"}));
+  ASSERT_TRUE(WaitForOutput(unit, "waiting for TERM"));
+  std::string uuid = OnlyPod(), name = "rkt-" + uuid;
+  ASSERT_TRUE(WaitUntilListed(uuid, true));
+  auto show = [&](const char* property) { return Trim(Machinectl({"show", "--value", std::string("--property=") + property, name}).out); };
+  EXPECT_EQ(show("Unit"), unit.name());
+  EXPECT_EQ(show("Leader"), Trim(ReadFile(PodDir(uuid) + "/pid")));
+  EXPECT_EQ(show("Service"), "rkt");
+  EXPECT_EQ(show("Class"), "container");
+  EXPECT_EQ(show("RootDirectory"), PodDir(uuid) + "/stage1/rootfs");
+  std::string id = uuid;
+  id.erase(std::remove(id.begin(), id.end(), '-'), id.end());
+  EXPECT_EQ(show("Id"), id);
+  EXPECT_TRUE(Contains(Machinectl({"status", name}).out, name));
+  EXPECT_EQ(Machinectl({"terminate", name}).code, 0);
+  EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
+  EXPECT_TRUE(Contains(OutputOf(unit), "judge: got TERM")) << OutputOf(unit);
+  EXPECT_TRUE(WaitUntilListed(uuid, false));
+}
+
+TEST_F(SystemdMachines, PodFromAShellHasAScopeOfItsOwn) {
+  RunningPod pod = Start({JudgeAci(), "--", "trap-term", "0"}, "waiting for TERM");
+  std::string name = "rkt-" + pod.uuid;
+  ASSERT_TRUE(WaitUntilListed(pod.uuid, true));
+  std::string unit = Trim(Machinectl({"show", "--value", "--property=Unit", name}).out);
+  EXPECT_TRUE(StartsWith(unit, "machine-rkt") && EndsWith(unit, ".scope")) << unit;
+  EXPECT_EQ(Trim(Systemctl({"is-active", unit}).out), "active");
+  // All of the pod is in there, not its first process alone.
+  for (int process : DescendantsOf(pod.rkt->pid())) {
+    std::string group = ReadFile("/proc/" + std::to_string(process) + "/cgroup");
+    if (Trim(ReadFile("/proc/" + std::to_string(process) + "/comm")) == "systemd") continue;
+    EXPECT_TRUE(Contains(group, "machine.slice/" + unit)) << group;
+  }
+  EXPECT_EQ(Machinectl({"terminate", name}).code, 0);
+  EXPECT_EQ(pod.rkt->Wait().code, 0) << pod.rkt->out() << pod.rkt->err();
+  EXPECT_TRUE(Contains(pod.rkt->out(), "judge: got TERM")) << pod.rkt->out();
+  EXPECT_TRUE(WaitUntilListed(pod.uuid, false));
+  EXPECT_EQ(Trim(Systemctl({"is-active", unit}).out), "inactive");
+}
+
+TEST_F(SystemdMachines, EndedPodsAreTakenOffTheList) {
+  // Shorter than their registration, in one service that goes on.
+  Unit unit(UnitName());
+  std::string run;
+  for (const std::string& word : RktArgs(RunArgs({JudgeAci(), "--", "exit", "0"}))) run += word + " ";
+  std::string script = dir() + "/script";
+  WriteFile(script, "for i in 1 2 3 4 5; do " + run + "; done; echo ran; sleep 1000\n");
+  std::string output = dir() + "/" + unit.name() + ".out";
+  ASSERT_EQ(RunProgram({"systemd-run", "--quiet", "--unit=" + unit.name(), "--property=StandardOutput=append:" + output, "sh", script}).code, 0);
+  ASSERT_TRUE(WaitForOutput(unit, "ran"));
+  EXPECT_FALSE(Contains(Machinectl({"list"}).out, "rkt-")) << Machinectl({"list"}).out;
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ class Planner {
       in_unit_ = true;
       return scope;
     }
-    if (v2_limits && !own.empty()) return StrCat("machine.slice/", scope);
+    if ((v2_limits || (request_.machine && v2)) && !own.empty()) return StrCat("machine.slice/", scope);
     return own.empty() ? scope : StrCat(own, "/", scope);
   }
 

@@ -48,6 +48,7 @@ struct AppRequest {
 };
 struct PodRequest {
   std::string uuid;
+  bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
   std::vector<AppRequest> apps;
   Limits limits = {};  // of all apps together
   std::vector<std::string> block_devices =

@@ -235,7 +235,7 @@ bool Notifier::PodIsStopped(pid_t pod) const {
   return state == 'T' || state == 't';
 }
 
-int Notifier::WaitForPod(pid_t pod, const sigset_t& signals) {
+int Notifier::WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
   Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   // Where apps are asked whether they are alive, their answers are passed on; otherwise we answer for the pod, twice
   // as often as systemd wants to hear it.
@@ -275,7 +275,10 @@ int Notifier::WaitForPod(pid_t pod, const sigset_t& signals) {
         continue;
       }
       int status;
-      if (::waitpid(pod, &status, WNOHANG) != pod) continue;
+      if (::waitpid(pod, &status, WNOHANG) != pod) {
+        machine.Reap();
+        continue;
+      }
       for (App& app : apps_) ReadApp(app);
       CheckReady();
       return status;

@@ -19,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "stage1/native/machine.h"
 #include "stage1/native/plan.h"
 
 namespace rkt::native {
@@ -32,8 +33,8 @@ class Notifier {
   // Whether WaitForPod has to be called, which needs the host's file systems to stay.
   bool active() const { return bool(host_) || !apps_.empty(); }
   // Waits for pid 1 of the pod, hands the stop signals among `signals` (blocked) on to it, and passes on who says what
-  // meanwhile. Its wait status.
-  int WaitForPod(pid_t pod, const sigset_t& signals);
+  // meanwhile. Its wait status. `machine` hears of children that end.
+  int WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine);
 
  private:
   struct App {

@@ -26,6 +26,7 @@
 #include "stage1/common/name_files.h"
 #include "stage1/native/activation.h"
 #include "stage1/native/commands.h"
+#include "stage1/native/machine.h"
 #include "stage1/native/memory.h"
 #include "stage1/native/notify.h"
 #include "stage1/native/options.h"
@@ -104,8 +105,9 @@ Status OpenLogs(int pod_dir, const PodPlan& plan, SupervisorFiles& files) {
   return {};
 }
 
-Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, bool skip_limits) {
+Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, const Machine& machine, bool skip_limits) {
   cgroup::PodRequest request = GroupRequest(plan);
+  request.machine = machine.wanted();
   if (!HasOwnPidMax()) request.default_pids = plan.task_limit;
   cgroup::Plan groups_plan = TRY_CTX(cgroup::PlanFor(request), "control groups");
   if (!groups_plan.subcgroup.empty()) {
@@ -181,7 +183,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
 int StatusOf(int wait_status) { return WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status); }
 
 // Waits for pid 1 of the pod and hands the stop signals on to it. Its wait status.
-int WaitForPod(pid_t pod, const sigset_t& signals) {
+int WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
   for (;;) {
     constexpr struct timespec kIdle = {kIdleMs / 1000, kIdleMs % 1000 * 1000000};
     int signal = ::sigtimedwait(&signals, nullptr, &kIdle);
@@ -189,6 +191,7 @@ int WaitForPod(pid_t pod, const sigset_t& signals) {
     if (signal == SIGCHLD) {
       int status;
       if (::waitpid(pod, &status, WNOHANG) == pod) return status;
+      machine.Reap();
       continue;
     }
     if (signal > 0) ::kill(pod, SIGTERM);
@@ -226,7 +229,8 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
   SupervisorFiles files;
   TRY(OpenLogs(pod_dir.get(), plan, files));
-  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, options.skip_limits));
+  Machine machine = Machine::FromEnvironment(plan.uuid);
+  cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, machine, options.skip_limits));
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
   if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
@@ -238,7 +242,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   }
   // Groups and networks are taken down from here, which needs the host's file systems.
   plan.shares_mount_namespace = IsTold("RKT_PRIVATE_MOUNTS") && groups.subcgroup.empty() && !network.NeedsSetUp() &&
-                                !notifier.active() && options.metadata_token.empty();
+                                !notifier.active() && !machine.wanted() && options.metadata_token.empty();
   Fd word;
   if (network.NeedsSetUp()) {
     int pair[2];
@@ -267,7 +271,14 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (written && network.NeedsSetUp()) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
-    status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited) : WaitForPod(*pod, waited));
+    if (written) machine.Register(*pod, pod_path);
+    status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited, machine)
+                                        : WaitForPod(*pod, waited, machine));
+    if (groups.subcgroup.ends_with(cgroup::ScopeName(plan.uuid))) {
+      machine.AwaitScope(groups.subcgroup);
+    } else {
+      machine.Unregister();
+    }
     if (options.interactive) terminal.Restore();
   }
   if (!options.metadata_token.empty()) stage1::ForgetPod(plan.uuid);

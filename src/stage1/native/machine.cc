@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The rkt Authors
+
+#include "stage1/native/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/strings.h"
+#include "pod/paths.h"
+
+namespace rkt::native {
+
+namespace {
+
+// The program, with nothing of ours open. -1 where it could not be started.
+pid_t StartProgram(const std::string& program, std::vector<std::string> arguments) {
+  auto null = Open("/dev/null", O_RDWR);
+  if (!null) return -1;
+  SpawnOptions spawn;
+  spawn.program = program;
+  spawn.argv = std::move(arguments);
+  spawn.argv.insert(spawn.argv.begin(), "systemd");
+  spawn.directory = "/";
+  spawn.fds = {{null->get(), 0}, {null->get(), 1}, {2, 2}};
+  auto child = Child::Spawn(spawn);
+  if (!child) return -1;
+  pid_t pid = child->pid();
+  child->Detach();
+  return pid;
+}
+
+}  // namespace
+
+Machine Machine::FromEnvironment(const std::string& uuid) {
+  Machine machine;
+  const char* program = ::getenv("RKT_MACHINED");
+  if (program == nullptr) return machine;
+  machine.program_ = program;
+  machine.uuid_ = uuid;
+  ::unsetenv("RKT_MACHINED");
+  // Who is started from here must not hold the pod's lock: it would run for longer than the pod does.
+  const char* lock = ::getenv("RKT_LOCK_FD");
+  auto fd = lock != nullptr ? ParseInt(lock) : std::nullopt;
+  if (fd && *fd > 2) ::fcntl(static_cast<int>(*fd), F_SETFD, FD_CLOEXEC);
+  return machine;
+}
+
+void Machine::Register(pid_t pod, const std::string& pod_path) {
+  if (program_.empty()) return;
+  registering_ = StartProgram(program_, {"register", uuid_, StrCat(pod), StrCat(::getpid()),
+                                         StrCat(pod_path, "/", pod::kStage1Rootfs)});
+  registered_ = registering_ > 0;
+}
+
+void Machine::Reap() {
+  int status = 0;
+  if (registering_ <= 0 || ::waitpid(registering_, &status, WNOHANG) == 0) return;
+  registering_ = -1;
+  registered_ = status == 0;
+}
+
+// Whether the pod is registered; waits until that is known.
+bool Machine::EndRegistration() {
+  int status = 0;
+  // It has a time limit of its own.
+  while (registering_ > 0 && ::waitpid(registering_, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (registering_ > 0) registered_ = status == 0;
+  registering_ = -1;
+  return registered_;
+}
+
+void Machine::AwaitScope(const std::string& subcgroup) {
+  if (!EndRegistration()) return;
+  std::string group = StrCat("/sys/fs/cgroup/", subcgroup);
+  constexpr int kPauseUs = 1000;
+  for (int waited = 0; waited < 2000000 && Exists(group); waited += kPauseUs) ::usleep(kPauseUs);
+}
+
+void Machine::Unregister() {
+  if (!EndRegistration()) return;
+  pid_t pid = StartProgram(program_, {"unregister", uuid_});
+  while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace rkt::native

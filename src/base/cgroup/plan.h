@@ -48,7 +48,6 @@ struct AppRequest {
 };
 struct PodRequest {
   std::string uuid;
-  bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
   std::vector<AppRequest> apps;
   Limits limits = {};  // of all apps together
   std::vector<std::string> block_devices =
@@ -59,6 +58,7 @@ struct PodRequest {
   // v2: as many tasks at most where nothing else is said and the controller is handed down to us;
   // 0: none.
   uint64_t default_pids = 0;
+  bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
   bool has_limits() const;
 };
 

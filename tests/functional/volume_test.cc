@@ -277,7 +277,7 @@ TEST_F(VolumeDevices, TheUnifiedHierarchyLimitsThemToo) {
             (Args{"read:/dev/fuse = ok", "write:/dev/fuse = EPERM", "write:/dev/null = ok"}));
   output = without("/sys/fs/cgroup", attempt);
   EXPECT_EQ(output.code, 254) << output.All();
-  EXPECT_TRUE(Contains(output.err, "may only read the device")) << output.err;
+  EXPECT_TRUE(Contains(output.err, "the policy for devices of app \"judge\" cannot be set")) << output.err;
   EXPECT_TRUE(AppLines(output.out).empty()) << output.out;
 }
 

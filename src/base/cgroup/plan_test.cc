@@ -230,6 +230,89 @@ TEST(Plan, CpuValuesStayInTheRangesOfTheKernel) {
   EXPECT_THAT(texts, testing::Contains("/POD/system.slice/web.service/cpu.weight = 10000"));
 }
 
+TEST(Plan, LimitsOfThePodBoundAllAppsAndItsWeightsCountOutside) {
+  PodRequest request = Request({});
+  request.limits.pids = 40;
+  request.limits.cpu_shares = 512;
+  EXPECT_THAT(
+      Texts(MakePlan(V2("/"), request)),
+      ElementsAre("/cgroup.subtree_control = +cpu +pids", "mkdir /POD",
+                  "/POD/cgroup.subtree_control = +cpu +pids", "mkdir /POD/init.scope",
+                  "mkdir /POD/system.slice",
+                  "/POD/system.slice/cgroup.subtree_control = +cpu +pids", "/POD/cpu.weight = 20",
+                  "/POD/system.slice/pids.max = 40", "mkdir /POD/system.slice/web.service",
+                  "mkdir /POD/system.slice/log.service"));
+  request.limits = {};
+  request.limits.cpu_shares = 512;
+  request.limits.memory_bytes = 4096;
+  Plan plan = MakePlan(V1(), request);
+  std::string cpu = "/cpu,cpuacct/user.slice/session-1.scope/POD";
+  std::string memory = "/memory/user.slice/session-1.scope/POD";
+  EXPECT_THAT(Texts(plan),
+              testing::IsSupersetOf({StrCat(cpu, "/cpu.shares = 512"),
+                                     StrCat(memory, "/system.slice/memory.limit_in_bytes = 4096"),
+                                     StrCat("mkdir ", memory, "/system.slice/log.service")}));
+  EXPECT_EQ(plan.apps[1].v1_groups.size(), 2u) << "every app is in";
+}
+
+TEST(Plan, BlockDevicesAreLimitedOneByOne) {
+  PodRequest request = Request({});
+  request.apps[0].limits.block_bandwidth = 2000000;
+  request.apps[0].limits.block_iops = 50;
+  request.apps[0].limits.block_weight = 1000;
+  request.block_devices = {"254:0", "7:1"};
+  std::vector<std::string> texts = Texts(MakePlan(V2("/"), request));
+  const std::string group = "/POD/system.slice/web.service/";
+  EXPECT_THAT(texts,
+              testing::IsSupersetOf({StrCat(group, "io.max = 254:0 rbps=2000000 wbps=2000000"),
+                                     StrCat(group, "io.max = 7:1 riops=50 wiops=50"),
+                                     StrCat(group, "io.weight = 10000")}));
+  Layout layout = ParseLayout(
+      StrCat(kV1Mounts, "37 31 0:40 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio\n"),
+      StrCat(kV1Self, "6:blkio:/\n"), "");
+  const std::string v1 = "/blkio/user.slice/session-1.scope/POD/system.slice/web.service/blkio.";
+  EXPECT_THAT(Texts(MakePlan(layout, request)),
+              testing::IsSupersetOf({StrCat(v1, "throttle.read_bps_device = 254:0 2000000"),
+                                     StrCat(v1, "throttle.write_iops_device = 7:1 50"),
+                                     StrCat(v1, "bfq.weight = 1000")}));
+}
+
+TEST(Plan, DelegatedGroupsAreUsedAndMadeRoomIn) {
+  Limits limits;
+  limits.pids = 9;
+  // A scope that systemd has handed over, first with us in it, then as an earlier pod has left it.
+  for (const char* own : {"/user.slice/x.scope", "/user.slice/x.scope/supervisor"}) {
+    Layout layout = V2(own);
+    layout.delegated = true;
+    Plan plan = MakePlan(layout, Request(limits));
+    EXPECT_EQ(plan.subcgroup, StrCat("user.slice/x.scope/", kScope));
+    std::vector<std::string> texts = Texts(plan);
+    auto move = std::find(texts.begin(), texts.end(), "move /user.slice/x.scope/supervisor");
+    auto enable =
+        std::find(texts.begin(), texts.end(), "/user.slice/x.scope/cgroup.subtree_control = +pids");
+    EXPECT_LT(move, enable) << own;
+    EXPECT_NE(enable, texts.end()) << own;
+    // What is above the scope is not ours: it may refuse.
+    EXPECT_TRUE(plan.steps[0].optional) << plan.steps[0].path;
+  }
+  EXPECT_EQ(MakePlan(V2("/system.slice/my.service/supervisor"), Request(limits)).subcgroup,
+            "system.slice/my.service/payload")
+      << "the second pod of one unit";
+  // The root of a control group namespace has processes as any other group.
+  Layout inside = V2("/");
+  inside.namespaced = true;
+  Plan plan = MakePlan(inside, Request(limits));
+  EXPECT_EQ(plan.subcgroup, kScope);
+  EXPECT_THAT(Texts(plan), testing::Contains("move /supervisor"));
+}
+
+TEST(Plan, TasksOfAPodAreBoundWhereNothingElseSaysSo) {
+  PodRequest request = Request({});
+  request.default_pids = 8192;
+  EXPECT_THAT(Texts(MakePlan(V2("/"), request)), ElementsAre("mkdir /POD", "/POD/pids.max = 8192"));
+  EXPECT_THAT(MakePlan(V1(), request).steps, IsEmpty());
+}
+
 PodRequest DeviceRequest() {
   PodRequest request = Request({});
   request.apps[0].devices.push_back({.block = true, .major = 8, .minor = 1, .write = false});
@@ -238,7 +321,8 @@ PodRequest DeviceRequest() {
 
 TEST(DevicePolicy, OnV1TheAppGetsAGroupThatAllowsWhatIsListed) {
   Layout layout = ParseLayout(
-      StrCat(kV1Mounts, "36 31 0:39 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices\n"),
+      StrCat(kV1Mounts,
+             "36 31 0:39 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices\n"),
       StrCat(kV1Self, "5:devices:/\n"), "");
   Plan plan = MakePlan(layout, DeviceRequest());
   std::vector<std::string> texts = Texts(plan);
@@ -255,7 +339,8 @@ TEST(DevicePolicy, OnV1TheAppGetsAGroupThatAllowsWhatIsListed) {
 
 TEST(DevicePolicy, OnV2TheAppGetsAGroupWithAProgram) {
   Plan plan = MakePlan(V2("/"), DeviceRequest());
-  EXPECT_THAT(Texts(plan), ElementsAre("mkdir /POD", "mkdir /POD/system.slice", "mkdir /POD/system.slice/web.service",
+  EXPECT_THAT(Texts(plan), ElementsAre("mkdir /POD", "mkdir /POD/system.slice",
+                                       "mkdir /POD/system.slice/web.service",
                                        "devices /POD/system.slice/web.service"));
   EXPECT_TRUE(plan.apps[0].v2_group.ends_with("/web.service"));
   EXPECT_TRUE(plan.apps[1].v2_group.empty()) << "with the supervisor";
@@ -269,6 +354,24 @@ TEST(DevicePolicy, WithLimitsTheProgramIsAtTheSameGroup) {
   request.apps[0].limits.memory_bytes = 64000000;
   std::vector<std::string> texts = Texts(MakePlan(V2("/"), request));
   EXPECT_EQ(std::count(texts.begin(), texts.end(), "devices /POD/system.slice/web.service"), 1);
+}
+
+TEST(DevicePolicy, OfThePodItLiesAboveTheAppsGroups) {
+  PodRequest request = Request({});
+  request.confine_devices = true;
+  EXPECT_THAT(
+      Texts(MakePlan(V2("/"), request)),
+      ElementsAre("mkdir /POD", "mkdir /POD/system.slice", "devices /POD/system.slice",
+                  "mkdir /POD/system.slice/web.service", "mkdir /POD/system.slice/log.service"));
+  Layout layout = ParseLayout(
+      StrCat(kV1Mounts,
+             "36 31 0:39 / /sys/fs/cgroup/devices rw,relatime - cgroup cgroup rw,devices\n"),
+      StrCat(kV1Self, "5:devices:/\n"), "");
+  Plan plan = MakePlan(layout, request);
+  EXPECT_THAT(
+      Texts(plan),
+      testing::Contains("/devices/user.slice/session-1.scope/POD/system.slice/devices.deny = a"));
+  EXPECT_EQ(plan.apps[1].v1_groups.size(), 1u);
 }
 
 TEST(DevicePolicy, WithoutAnyHierarchyItIsMissing) {

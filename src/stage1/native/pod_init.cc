@@ -26,6 +26,9 @@ namespace rkt::native {
 
 namespace {
 
+// Files and directories in the memory of a pod.
+constexpr char kMostSharedFiles[] = "262144";
+
 Status BringLoopbackUp() {
   Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return SysErr("socket");
@@ -78,7 +81,9 @@ bool BindsDevices(const PodPlan& plan) {
 // memory, what hides paths from them, small files that they get to see elsewhere (a tmpfs takes them faster than the
 // overlay of the pod's root), and beside it the pod's terminals.
 Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
-  Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}}, MOUNT_ATTR_NOSUID));
+  // Apps can fill it (/dev/shm); each file in it takes the kernel's memory, empty or not.
+  Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"nr_inodes", kMostSharedFiles}},
+                        MOUNT_ATTR_NOSUID));
   ::umask(0);
   if (BindsDevices(plan)) {
     auto make = [&](const DeviceNode& node) -> Status {

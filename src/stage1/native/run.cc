@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -138,14 +139,26 @@ sigset_t StoppingSignals() {
   return stopping;
 }
 
+// Overwrites what /proc/1/cmdline and /proc/1/environ show. Apps with CAP_SYS_ADMIN or CAP_PERFMON may read both
+// (Linux 6.12), and the environment of rkt's caller is not theirs to know. The kernel lays the strings out as
+// arguments, environment, name of the program.
+void HideCaller(CommandLine command_line) {
+  if (command_line.begin == nullptr) return;
+  auto length = static_cast<size_t>(command_line.end - command_line.begin);
+  memset(command_line.begin, 0, length);
+  strncpy(command_line.begin, "rkt-pod", length);
+  auto* after = reinterpret_cast<char*>(::getauxval(AT_EXECFN));
+  if (after > command_line.end) memset(command_line.end, 0, static_cast<size_t>(after - command_line.end));
+  ::clearenv();
+}
+
 // Runs as pid 1 of the pod; never returns.
 [[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout,
                           CommandLine command_line, const std::string& pod_path) {
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "rkt-pod");
-  memset(command_line.begin, 0, static_cast<size_t>(command_line.end - command_line.begin));
-  strncpy(command_line.begin, "rkt-pod", static_cast<size_t>(command_line.end - command_line.begin));
+  HideCaller(command_line);
   Status built = BuildPodRoot(plan, options);
   if (built && files.network_word) built = AwaitNetwork(files.network_word.get(), pod_path, plan);
   files.network_word.Close();

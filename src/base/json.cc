@@ -304,6 +304,8 @@ Value& Value::Set(std::string_view key, Value value) {
     *present = std::move(value);
     return *present;
   }
+  // Objects that are made have some members, seldom many.
+  if (members().empty()) members().reserve(8);
   members().push_back({std::string(key), std::move(value)});
   return members().back().value;
 }

@@ -5,6 +5,7 @@
 // the same ones every time). Prints a line a target; a target without inputs is an error.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -50,11 +51,21 @@ std::string Changed(std::string text, const std::vector<std::string>& others, Ra
   return text;
 }
 
+// What is being tried: written to standard error (escaped, as Python reads it) where it ends the program.
+std::string current;
+void OnAbort(int) {
+  std::fprintf(stderr, "\ninput: b'");
+  for (unsigned char c : current) std::fprintf(stderr, c >= ' ' && c < 0x7f && c != '\'' && c != '\\' ? "%c" : "\\x%02x", c);
+  std::fprintf(stderr, "'\n");
+  std::_Exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: fuzz_replay CORPUS [MUTATIONS]\n"), 2;
   const int mutations = argc > 2 ? std::atoi(argv[2]) : 200;
+  for (int signal : {SIGABRT, SIGSEGV, SIGFPE}) std::signal(signal, OnAbort);
   bool whole = true;
   for (const rkt::fuzz::Target& target : rkt::fuzz::kAllTargets) {
     std::vector<std::string> paths, inputs;
@@ -79,8 +90,8 @@ int main(int argc, char** argv) {
     for (size_t i = 0; i < inputs.size(); ++i) {
       // Seen last where something aborts.
       std::fprintf(stderr, "%s\r", paths[i].c_str());
-      target.run(inputs[i]);
-      for (int n = 0; n < mutations; ++n, ++runs) target.run(Changed(inputs[i], inputs, random));
+      target.run(current = inputs[i]);
+      for (int n = 0; n < mutations; ++n, ++runs) target.run(current = Changed(inputs[i], inputs, random));
     }
     std::printf("%s: %zu inputs, %ld changed ones\n", target.name, inputs.size(), runs);
   }

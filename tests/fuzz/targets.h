@@ -10,6 +10,7 @@
 // them by cutting and changing (ctest -R fuzz.replay). With -DRKT_FUZZ=ON and clang there is a libFuzzer program fuzz_NAME
 // for each as well:
 //   cmake -B build/fuzz -G Ninja -DRKT_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug
+//     -DRKT_SANITIZE=fuzzer-no-link,address,undefined
 //   cmake --build build/fuzz --target fuzz_tar && build/fuzz/test/fuzz_tar -max_total_time=60 tests/fuzz/corpus/tar
 
 #include <string_view>

@@ -199,6 +199,10 @@ Result<CniResult> ParseCniResult(std::string_view text) {
         return Err(Code::kInvalid, "result of the plugin: dns.nameservers: ", Quote(server),
                    " is not an IP address");
     }
+    if (auto word = WrongDnsWord(result.dns)) {
+      return Err(Code::kInvalid, "result of the plugin: dns: ", Quote(*word),
+                 " is not a word that resolv.conf can hold");
+    }
   }
   return result;
 }

@@ -256,4 +256,15 @@ Result<std::vector<NetworkConfig>> LoadNetworkConfigs(const ConfigSources& sourc
   return networks;
 }
 
+std::optional<std::string> WrongDnsWord(const DnsConfig& dns) {
+  std::vector<std::string> words = dns.search;
+  words.insert(words.end(), dns.options.begin(), dns.options.end());
+  if (!dns.domain.empty()) words.push_back(dns.domain);
+  for (std::string& word : words) {
+    bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
+    if (word.empty() || !plain) return std::move(word);
+  }
+  return std::nullopt;
+}
+
 }  // namespace rkt::network

@@ -43,6 +43,10 @@ struct DnsConfig {
   }
 };
 
+// A search domain, option or domain that is no word (empty, with blanks or control characters) and
+// so could not stand in a line of resolv.conf, or would begin another one. Nothing where all are.
+std::optional<std::string> WrongDnsWord(const DnsConfig& dns);
+
 // A network whose type is built in: everything the engine needs, checked.
 struct EngineConfig {
   enum class Type { kPtp, kBridge, kMacvlan };

@@ -103,6 +103,8 @@ TEST(NetworkConfigs, ComplaintsNameFileFieldAndRule) {
       {Ptp("a", "", R"("subnet":"10.1.0.0/24","routes":[{"dst":"::/0","gw":"10.1.0.1"}])"),
        "ipam.routes[0].gw", "family"},
       {Ptp("a", R"("dns":{"nameservers":["x"]},)"), "dns.nameservers", "not an IP address"},
+      {Ptp("a", R"("dns":{"search":["x\nnameserver 192.0.2.1"]},)"), "dns.search", "not a word"},
+      {Ptp("a", R"("dns":{"domain":"x y"},)"), "dns.domain", "not a word"},
       {Ptp("a", R"("ipMasquerade":true,)"), "ipMasquerade", "does not know it"},
       {Ptp("a", R"("engine":"docker",)"), "engine", "neither"},
       {R"({"name":"a","type":"ptp"})", "ipam", "missing"},

@@ -4,6 +4,8 @@
 // The fields of the built-in types ptp, bridge and macvlan and of host-local IPAM; they are those
 // of the CNI plugins of the same names.
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "network/config.h"
 #include "network/config_reader.h"
@@ -175,6 +177,12 @@ Status ReadDns(ConfigReader& reader, EngineConfig& engine) {
   for (const std::string& server : engine.dns.nameservers) {
     if (!ParseAddress(server))
       dns.Complain("nameservers", StrCat(Quote(server), " is not an IP address"));
+  }
+  if (auto word = WrongDnsWord(engine.dns)) {
+    const auto& search = engine.dns.search;
+    bool in_search = std::find(search.begin(), search.end(), *word) != search.end();
+    dns.Complain(in_search ? "search" : engine.dns.domain == *word ? "domain" : "options",
+                 StrCat(Quote(*word), " is not a word that resolv.conf can hold"));
   }
   if (auto unread = dns.Unread())
     return ConfigError(reader.file(), *unread, "is not a field of dns");

@@ -214,6 +214,19 @@ TEST_F(Metadata, KilledPodsAreForgottenByGc) {
   EXPECT_EQ(ListDir("/run/rkt/metadata-service/pods").size(), 0u);
 }
 
+TEST_F(Metadata, TakesTheSocketOfAServiceManager) {
+  const std::string activate = "/usr/bin/systemd-socket-activate";
+  REQUIRE_FACILITY("socket-activate", Exists(activate), activate + " is missing");
+  Background manager(Args{activate, "-l", kSocket} + RktArgs({"metadata-service"}), {}, dir() + "/manager");
+  for (int i = 0; i < 500 && !Exists(kSocket); i++) SleepFor(0.01);
+  // The first pod to be registered is what starts the service.
+  Output output = RunOk(Args{"--net=default", "--mds-register", JudgeAci()} +
+                        Shell("busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid"));
+  EXPECT_TRUE(Exists(PodDir(AppLines(output.out).at(0)))) << output.All();
+  manager.Kill(SIGTERM);
+  manager.Wait();
+}
+
 TEST_F(Metadata, SilentClientsKeepNobodyOut) {
   StartService();
   ASSERT_EQ(Registration("PUT", std::string("/pods/") + kUuid + "?token=t", kPod), "200");

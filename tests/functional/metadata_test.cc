@@ -3,28 +3,18 @@
 
 // The metadata service as pods and as those who register them meet it.
 
-#include <sys/mount.h>
-
-#include "functional/harness/pod_test.h"
+#include "functional/harness/network_host.h"
 
 namespace rkt::test {
 namespace {
 
 constexpr char kSocket[] = "/run/rkt/metadata-svc.sock";
 
-class MetadataTest : public PodTest {
+class MetadataTest : public NetworkHostTest {
  protected:
-  void SetUp() override {
-    for (const char* directory : kState) {
-      MakeDirs(directory);
-      ASSERT_EQ(::mount("tmpfs", directory, "tmpfs", 0, nullptr), 0);
-    }
-    PodTest::SetUp();
-  }
   void TearDown() override {
     service_.reset();
-    PodTest::TearDown();
-    for (const char* directory : kState) ::umount2(directory, MNT_DETACH);
+    NetworkHostTest::TearDown();
   }
   void StartService(const Args& args = {}, const Options& options = {}) {
     service_ = std::make_unique<Background>(StartRkt(Args{"metadata-service"} + args, options));
@@ -49,8 +39,6 @@ class MetadataTest : public PodTest {
   static std::string Get(const std::string& url) {
     return Curl({"-w", "\n%{http_code} %{content_type}", url}).out;
   }
-  // A shell in the pod; `wget` of busybox is the client.
-  static Args Shell(const std::string& script) { return {"--exec=/bin/sh", "--", "-c", script}; }
   std::string AnnotatedImage() {
     ImageSpec spec;
     spec.name = "example.com/annotated";
@@ -58,7 +46,6 @@ class MetadataTest : public PodTest {
     return WriteImage("annotated.aci", spec);
   }
 
-  static constexpr const char* kState[] = {"/var/lib/cni", "/run/rkt"};
   static constexpr char kUuid[] = "6cc46500-a1b8-4dc5-9e7a-1b8b26a0a4c5";
   static constexpr char kPod[] =
       R"({"acVersion":"0.8.11","acKind":"PodManifest","apps":[{"name":"web","image":{"id":"sha512-)"
@@ -157,7 +144,7 @@ TEST_F(Metadata, PublicEndpointsAnswerAsDocumented) {
 TEST_F(Metadata, PodsReachTheirOwnDataAndNobodyElses) {
   StartService();
   RunningPod other = Start(Args{"--net=default", "--mds-register", AnnotatedImage(), "--name=app"} +
-                               Shell("echo url=$AC_METADATA_URL; sleep 100"),
+                               Script("echo url=$AC_METADATA_URL; sleep 100"),
                            "url=");
   std::string url;
   for (const std::string& line : AppLines(other.rkt->out())) {
@@ -168,7 +155,7 @@ TEST_F(Metadata, PodsReachTheirOwnDataAndNobodyElses) {
   // The other pod's token, asked with from here.
   Output mine = RunOk(Args{"--net=default", "--mds-register", AnnotatedImage(), "--name=app",
                            "--user-annotation=example.com/y=2"} +
-                      Shell("busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid; echo; "
+                      Script("busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid; echo; "
                             "busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/apps/app/annotations/coreos.com/what/is; "
                             "echo; busybox wget -O - " + url + "/acMetadata/v1/pod/uuid 2>&1 | grep -o 'HTTP.*'"));
   std::vector<std::string> lines = AppLines(mine.out);
@@ -205,13 +192,26 @@ TEST_F(Metadata, WithoutAServiceThePodIsRefusedWithAHint) {
 
 TEST_F(Metadata, KilledPodsAreForgottenByGc) {
   StartService();
-  RunningPod pod = Start(Args{"--net=default", "--mds-register", JudgeAci()} + Shell("echo up; sleep 100"), "up");
+  RunningPod pod = Start(Args{"--net=default", "--mds-register", JudgeAci()} + Script("echo up; sleep 100"), "up");
   pod.rkt->Kill(SIGKILL);
   pod.rkt->Wait();
   EXPECT_TRUE(WaitForState(pod.uuid, "exited"));
   EXPECT_EQ(ListDir("/run/rkt/metadata-service/pods").size(), 1u);
   CollectAll();
   EXPECT_EQ(ListDir("/run/rkt/metadata-service/pods").size(), 0u);
+}
+
+TEST_F(Metadata, IsReachedOverIPv6) {
+  StartService();
+  AddNetwork("10-six.conf", R"({"name": "six", "type": "ptp", "ipam": {"type": "host-local",
+      "ranges": [[{"subnet": "fd00:48::/64"}]]}})");
+  Output output = Rkt(WithConfig(Args{"run", "--net=six", "--mds-register", JudgeAci()} +
+                                 Script("echo $AC_METADATA_URL; busybox wget -q -O - "
+                                        "$AC_METADATA_URL/acMetadata/v1/pod/uuid")));
+  std::vector<std::string> lines = AppLines(output.out);
+  ASSERT_EQ(lines.size(), 2u) << output.All();
+  EXPECT_TRUE(StartsWith(lines[0], "http://[fd00:48::1]:18112/")) << lines[0];
+  EXPECT_TRUE(Exists(PodDir(lines[1]))) << lines[1];
 }
 
 TEST_F(Metadata, TakesTheSocketOfAServiceManager) {
@@ -221,7 +221,7 @@ TEST_F(Metadata, TakesTheSocketOfAServiceManager) {
   for (int i = 0; i < 500 && !Exists(kSocket); i++) SleepFor(0.01);
   // The first pod to be registered is what starts the service.
   Output output = RunOk(Args{"--net=default", "--mds-register", JudgeAci()} +
-                        Shell("busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid"));
+                        Script("busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid"));
   EXPECT_TRUE(Exists(PodDir(AppLines(output.out).at(0)))) << output.All();
   manager.Kill(SIGTERM);
   manager.Wait();
@@ -240,7 +240,7 @@ TEST_F(Metadata, SilentClientsKeepNobodyOut) {
 TEST_F(AnyMetadata, HostNetworkReachesTheServiceByLoopback) {
   StartService();
   Output output = RunOk(Args{"--net=host", "--mds-register", JudgeAci()} +
-                        Shell("echo $AC_METADATA_URL; busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid"));
+                        Script("echo $AC_METADATA_URL; busybox wget -q -O - $AC_METADATA_URL/acMetadata/v1/pod/uuid"));
   std::vector<std::string> lines = AppLines(output.out);
   ASSERT_EQ(lines.size(), 2u) << output.All();
   EXPECT_TRUE(StartsWith(lines[0], "http://127.0.0.1:18112/")) << lines[0];

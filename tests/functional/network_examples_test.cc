@@ -14,7 +14,7 @@ class NetworkExamples : public NetworkHostTest {
   static std::vector<std::string> Blocks(const std::string& language) {
     std::vector<std::string> blocks;
     bool in_section = false, in_block = false;
-    for (const std::string& line : Lines(ReadFile(std::string(RKT_DOCS) + "/networking.md"))) {
+    for (const std::string& line : Lines(ReadFile(std::string(RKT_SOURCE_DIR) + "/docs/networking.md"))) {
       if (StartsWith(line, "## ")) in_section = line == "## Two examples";
       if (!in_section) continue;
       if (in_block && line == "```") {

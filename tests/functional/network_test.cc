@@ -4,68 +4,12 @@
 // Networks as users meet them: the default one, published ports, named networks, what is refused,
 // what is left.
 
-#include <sys/mount.h>
-
-#include <algorithm>
-
-#include "functional/harness/pod_test.h"
+#include "functional/harness/network_host.h"
 
 namespace rkt::test {
 namespace {
 
-// The host of these tests is the test program's own network namespace; its leases and state are in
-// memory.
-class Network : public PodTest {
- protected:
-  void SetUp() override {
-    for (const char* directory : kState) {
-      MakeDirs(directory);
-      ASSERT_EQ(::mount("tmpfs", directory, "tmpfs", 0, nullptr), 0);
-    }
-    PodTest::SetUp();
-  }
-  void TearDown() override {
-    PodTest::TearDown();
-    for (const char* directory : kState) ::umount2(directory, MNT_DETACH);
-  }
-  // Adds a network to this test's configuration directory.
-  void AddNetwork(const std::string& file, const std::string& text) {
-    MakeDirs(config() + "/net.d");
-    WriteFile(config() + "/net.d/" + file, text);
-  }
-  std::string config() const { return dir() + "/config"; }
-  Args WithConfig(const Args& args) const { return Args{"--local-config=" + config()} + args; }
-  static std::string Shell(const std::string& command) {
-    return RunProgram({"/bin/sh", "-c", command}).out;
-  }
-  // Files of leases; the names are addresses.
-  static std::string Leases() {
-    return Shell("cd /var/lib/cni/networks 2>/dev/null && find . -name '[0-9]*.*' | sort");
-  }
-  // Until a server answers.
-  static std::string Get(const std::string& url) {
-    for (int i = 0; i < 50; i++) {
-      Output output = RunProgram({"/usr/bin/curl", "-s", "--max-time", "2", url});
-      if (output.code == 0) return output.out;
-      SleepFor(0.1);
-    }
-    return "(no answer)";
-  }
-  static Args Web(const std::string& text) {
-    return {"--exec=/bin/sh", "--", "-c",
-            "mkdir /tmp/www; echo " + text +
-                " >/tmp/www/index.html; exec /bin/busybox httpd -f -p 80 -h /tmp/www"};
-  }
-  // An image with a port "web".
-  std::string WebImage() {
-    ImageSpec spec;
-    spec.app =
-        R"("ports": [{"name": "web", "protocol": "tcp", "port": 80, "count": 1, "socketActivated": false}])";
-    return WriteImage("web.aci", spec);
-  }
-
-  static constexpr const char* kState[] = {"/var/lib/cni", "/run/rkt"};
-};
+class Network : public NetworkHostTest {};
 
 TEST_F(Network, DefaultIsOnePodWithAnAddressAndARouteOut) {
   Output output = RunOk({"--net", JudgeAci(), "--exec=/bin/sh", "--", "-c",

@@ -11,6 +11,7 @@
 #include "pod/paths.h"
 #include "stage1/common/capabilities.h"
 #include "stage1/common/environment.h"
+#include "stage1/common/metadata.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/common/seccomp.h"
 #include "stage1/common/stop_signal.h"
@@ -181,6 +182,8 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const 
   app.rootfs = pod::AppRootfs(runtime.name);
   app.readonly_rootfs = runtime.read_only_root_fs;
   TRY(PlanConfinement(app, section, options));
+  // Of an app that comes while the pod runs; at the pod's start it is not known yet.
+  if (!plan.metadata_url.empty()) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
   TRY(PlanAppLabel(app, plan, pod_dir, section, manifest));
   Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   ImageFacts docker(pod_dir, runtime.name);

@@ -3,6 +3,8 @@
 
 // What apps print in the journal of a host that has one: on the second host (functional.systemd).
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "functional/harness/unit.h"
@@ -49,6 +51,14 @@ TEST_F(SystemdJournal, HasThemOnceAndAsTheUnitsWhereRktIsOne) {
   }
   EXPECT_EQ(lines, (Args{"one", "two", "three"}));
   EXPECT_EQ(Entries({"RKT_POD_UUID=" + PodsIn("run").at(0), "--unit=" + unit}).size(), 3u);
+}
+
+// What an app sends by syslog(3): rkt itself takes none of it, the host's journal does where it is a volume.
+TEST_F(SystemdJournal, TakesMessagesOfAppsThatHaveItAsAVolume) {
+  std::string name = "from-" + std::to_string(getpid());
+  RunOk({"--volume=journal,kind=host,source=/run/systemd/journal", JudgeAci(), "--exec=/bin/sh",
+         "--mount=volume=journal,target=/run/systemd/journal", "--", "-c", "logger -t " + name + " words"});
+  EXPECT_EQ(Entries({"--identifier=" + name}), Args{"words"});
 }
 
 }  // namespace

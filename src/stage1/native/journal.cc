@@ -55,8 +55,7 @@ void Journal::Send(const Entry& entry) {
   text.reserve(entry.message.size() + 256);
   AddField(text, "MESSAGE", entry.message);
   AddField(text, "PRIORITY", StrCat(entry.priority));
-  AddField(text, "SYSLOG_IDENTIFIER", entry.identifier.empty() ? entry.app : entry.identifier);
-  if (entry.facility >= 0) AddField(text, "SYSLOG_FACILITY", StrCat(entry.facility));
+  AddField(text, "SYSLOG_IDENTIFIER", entry.app);
   if (entry.pid > 0) AddField(text, "SYSLOG_PID", StrCat(entry.pid));
   AddField(text, "RKT_POD_UUID", uuid_);
   AddField(text, "RKT_APP", entry.app);

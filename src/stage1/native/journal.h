@@ -23,12 +23,10 @@ class Journal {
  public:
   struct Entry {
     std::string_view app;
-    std::string_view stream;          // "stdout", "stderr", "syslog"
+    std::string_view stream;          // "stdout", "stderr"
     std::string_view message;
     int pid = 0;                      // in the pod; 0: not known
     int priority = 6;                 // of syslog(3); 6 is info
-    int facility = -1;                // of syslog(3), where the message came by it
-    std::string_view identifier = {}; // of who has written; empty: the app's name
   };
   // Null where there is no journal, or the path is longer than an address can be.
   static std::unique_ptr<Journal> Connect(const std::string& path, std::string uuid);

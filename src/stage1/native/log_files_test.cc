@@ -172,10 +172,10 @@ TEST_F(JournalPair, LinesHaveTheirFields) {
   EXPECT_EQ(Take(),
             "MESSAGE=text = of a line\nPRIORITY=6\nSYSLOG_IDENTIFIER=web\nSYSLOG_PID=5\n"
             "RKT_POD_UUID=uuid-of-pod\nRKT_APP=web\nRKT_STREAM=stderr\n");
-  journal_->Send({.app = "web", .stream = "syslog", .message = "a\nb", .priority = 3, .facility = 1, .identifier = "cron"});
+  journal_->Send({.app = "web", .stream = "stdout", .message = "a\nb", .priority = 3});
   constexpr char kEntry[] =
-      "MESSAGE\n\3\0\0\0\0\0\0\0a\nb\nPRIORITY=3\nSYSLOG_IDENTIFIER=cron\nSYSLOG_FACILITY=1\n"
-      "RKT_POD_UUID=uuid-of-pod\nRKT_APP=web\nRKT_STREAM=syslog\n";
+      "MESSAGE\n\3\0\0\0\0\0\0\0a\nb\nPRIORITY=3\nSYSLOG_IDENTIFIER=web\n"
+      "RKT_POD_UUID=uuid-of-pod\nRKT_APP=web\nRKT_STREAM=stdout\n";
   EXPECT_EQ(Take(), std::string(kEntry, sizeof kEntry - 1));
 }
 

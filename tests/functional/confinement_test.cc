@@ -79,7 +79,7 @@ resource.getrlimit(resource.RLIMIT_NOFILE); os.pipe2(os.O_CLOEXEC); a, b = socke
 TEST_F(Confinement, AProgramOfTheHostRunsUnderTheDefaultFilter) {
   REQUIRE_FACILITY("python3", access("/usr/bin/python3", X_OK) == 0, "no python3 on this machine");
   Args volumes;
-  for (const std::string& path : {"usr", "lib", "lib64"}) {
+  for (const std::string path : {"usr", "lib", "lib64"}) {
     if (!Exists("/" + path)) continue;
     volumes.push_back("--volume=" + path + ",kind=host,source=/" + path + ",readOnly=true");
     volumes.push_back("--mount=volume=" + path + ",target=/" + path);

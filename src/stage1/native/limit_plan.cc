@@ -56,13 +56,15 @@ void WarnOfUnknown(PodPlan& plan, const appc::Isolators& isolators, const std::s
 
 // Tasks of the pod where nothing else bounds them. Who asks for more, or for no bound, gets that.
 uint64_t TaskLimit(const appc::PodManifest& manifest, const std::vector<const appc::App*>& sections) {
-  int64_t wanted = 0;
+  // A smaller number is for the control group, which does not count pid 1.
   std::optional<int64_t> pod = appc::PidsLimit(manifest.isolators);
-  if (pod) return static_cast<uint64_t>(*pod);
+  int64_t wanted = pod.value_or(0);
+  if (pod && *pod == 0) return 0;
   for (const appc::App* section : sections) {
     std::optional<int64_t> limit = appc::PidsLimit(section->isolators);
-    if (limit && *limit == 0) return 0;
-    wanted += limit.value_or(0);
+    if (pod || !limit) continue;
+    if (*limit == 0) return 0;
+    wanted += *limit;
   }
   return static_cast<uint64_t>(std::max(wanted, appc::kDefaultPodTasks));
 }

@@ -19,7 +19,7 @@ namespace {
 struct Seen {
   const char* target;
   const char* type;
-  const char* root;     // which part of the file system
+  const char* root;     // which part of the file system; "*" stands for the app's process
   const char* options;  // of the mount, as the list in /proc has them
   bool always;          // else: where the kernel has such a file
 };
@@ -40,6 +40,10 @@ constexpr Seen kMounts[] = {
     {"/proc/sched_debug", "tmpfs", "/hidden-file", kHidden, false},
     {"/proc/timer_list", "tmpfs", "/hidden-file", kHidden, false},
     {"/proc/timer_stats", "tmpfs", "/hidden-file", kHidden, false},
+    {"/proc/1/mountinfo", "proc", "/*/mountinfo", "rw,nosuid,nodev,noexec,relatime", true},
+    {"/proc/1/mounts", "proc", "/*/mounts", "rw,nosuid,nodev,noexec,relatime", true},
+    {"/proc/1/mountstats", "tmpfs", "/hidden-file", kHidden, true},
+    {"/proc/1/task", "tmpfs", "/hidden-directory", kHidden, true},
     {"/proc/latency_stats", "tmpfs", "/hidden-file", kHidden, false},
     {"/proc/asound", "tmpfs", "/hidden-directory", kHidden, false},
     {"/sys/devices/virtual/powercap", "tmpfs", "/hidden-directory", kHidden, false},
@@ -89,7 +93,9 @@ void ExpectMounts(const Facts& facts) {
                               [&](const Seen& mount) { return target == mount.target; });
     ASSERT_NE(known, std::end(kMounts)) << "a mount that nobody knows of: " << target;
     EXPECT_EQ(facts[at + "/type"], known->type) << target;
-    EXPECT_EQ(facts[at + "/root"], known->root) << target;
+    std::string root = facts[at + "/root"];
+    if (known->root[1] == '*') root = "/*" + root.substr(std::min(root.find('/', 1), root.size()));
+    EXPECT_EQ(root, known->root) << target;
     EXPECT_EQ(facts[at + "/options"], known->options) << target;
     EXPECT_TRUE(seen.insert(target).second) << "mounted twice: " << target;
   }
@@ -147,6 +153,22 @@ TEST_F(AppView, TheSupervisorsOwnFilesAreClosedToRootToo) {
       EXPECT_NE(facts[at + "/read"], "ok") << path;
       EXPECT_NE(facts[at + "/write"], "ok") << path;
       EXPECT_EQ(facts[at + "/entries"], "0") << path;
+    }
+  }
+}
+
+TEST_F(AppView, WhereThePodLiesOnTheHostIsNotTold) {
+  // As the first thing that runs, while the supervisor may still have the host's mounts, and later.
+  const std::string look = "cat /proc/1/mountinfo /proc/1/mounts /proc/1/mountstats /proc/1/task/*/mountinfo 2>/dev/null";
+  for (const char* user : {"0", "1000"}) {
+    Output output = RunOk({"--volume=v,kind=empty", JudgeAci(), "--name=other", "--mount=volume=v,target=/of-the-other",
+                           "--exec=/bin/sleep", "--", "0.3", "---", JudgeAci(), std::string("--user=") + user, "--exec=/bin/sh",
+                           "--", "-c", look + "; sleep 0.1; " + look + "; cat /proc/1/comm"});
+    std::string text = AppText(output.out, "judge");
+    EXPECT_TRUE(Contains(text, " /proc ")) << "the app's own table\n" << text;
+    EXPECT_TRUE(Contains(text, "rkt-pod")) << text;
+    for (const std::string& foreign : {dir(), std::string("opt/stage2"), std::string("of-the-other")}) {
+      EXPECT_FALSE(Contains(text, foreign)) << foreign << "\n" << text;
     }
   }
 }

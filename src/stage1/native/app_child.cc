@@ -308,6 +308,10 @@ int RunMountStep(int root, const MountStep& step, BindSource* sources) {
       if (mount < 0 || SetAttributes(mount, MOUNT_ATTR_RDONLY, true) != 0) return -1;
       return ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
     }
+    case MountStep::Kind::kOwn: {
+      int mount = ::open_tree(root, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+      return mount < 0 ? -1 : ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+    }
     case MountStep::Kind::kBind: {
       int mount = sources->Take(step);
       if (mount < 0) return -1;

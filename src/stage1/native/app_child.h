@@ -29,6 +29,7 @@ struct MountStep {
     kProvide,     // the same, onto a file that the image may have
     kVolume,      // like kBind, but the target is made where it is missing and may be reached through symlinks
     kReadOnly,    // the target bound onto itself, read-only
+    kOwn,         // a copy of what is at `source` in the app's own /proc, onto another path in there
     kDev,         // /dev: the directory `source`, made with the pseudo devices and links
   };
   Kind kind;

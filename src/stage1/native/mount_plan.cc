@@ -18,12 +18,15 @@ constexpr uint64_t kNoExecution = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_A
 // what other pods do, `powercap` what they compute.
 constexpr const char* kHiddenFiles[] = {
     "proc/config.gz", "proc/kallsyms",    "proc/kcore",      "proc/kmem",  "proc/mem",
-    "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats", "proc/latency_stats",
+    "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats",
+    "proc/latency_stats", "proc/1/mountstats",
 };
 constexpr const char* kHiddenDirectories[] = {
-    "proc/acpi", "proc/asound",    "proc/scsi",  "sys/firmware", "sys/fs",
-    "sys/hypervisor", "sys/module", "sys/power", "sys/devices/virtual/powercap",
+    "proc/1/task", "proc/acpi",      "proc/asound", "proc/scsi", "sys/firmware",
+    "sys/fs",      "sys/hypervisor", "sys/module",  "sys/power", "sys/devices/virtual/powercap",
 };
+constexpr const char* kOwnMounts[][2] = {{"proc/self/mountinfo", "proc/1/mountinfo"},
+                                         {"proc/self/mounts", "proc/1/mounts"}};
 constexpr const char* kReadOnly[] = {
     "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
 };
@@ -120,6 +123,9 @@ void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount
       Add(app, MountStep::Kind::kReadOnly, path).optional = true;
     }
     constexpr uint64_t kHidden = MOUNT_ATTR_RDONLY | kNoExecution;
+    // Everybody may read every process's table of mounts. That of the pod's first one tells where things lie on the host
+    // and what other apps have, so its entries show the app's own.
+    for (const auto& [own, shown] : kOwnMounts) Add(app, MountStep::Kind::kOwn, shown).source = own;
     for (const char* path : kHiddenFiles) Bind(app, "dev/hidden-file", path, kHidden, true);
     for (const char* path : kHiddenDirectories) {
       if (has_sys_mount && std::string_view(path).starts_with("sys/")) continue;

@@ -14,8 +14,11 @@
 // Exit status: 0 done, 1 it could not be done (said on standard error where RKT_DEBUG is set: a
 // machine without machined is nothing to complain of), 2 called wrongly.
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -95,6 +98,9 @@ int AppendMachine(sd_bus_message* call, const std::string& name, const uint8_t (
 int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
   uint8_t id[16];
   if (!ParseUuid(uuid, id)) return 2;
+  // A pod whose rkt is gone has ended: there is nothing to register then, and nobody to unregister it.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != main_pid) return 1;
   int r;
   Bus bus = OpenBus(&r);
   if (!bus) return Fail("the system bus", r);

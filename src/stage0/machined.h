@@ -9,8 +9,9 @@
 
 namespace rkt::stage0 {
 
-// The program that does it (libexec/rkt/systemd), where this host has machined; else empty, which is found out by one
-// question to the file system on a host without a system bus. Machined itself need not run: a call starts it.
+// The program that does it (libexec/rkt/systemd), where this host has machined; else empty, which
+// is found out by one question to the file system on a host without a system bus. Machined itself
+// need not run: a call starts it.
 std::string MachinedProgram();
 
 }  // namespace rkt::stage0

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// libexec/rkt/systemd: what is asked of systemd's own services by D-Bus, for which libsystemd is needed. Started beside
-// a pod that runs already, or has ended; nobody waits for it to find out whether it succeeded.
+// libexec/rkt/systemd: what is asked of systemd's own services by D-Bus, for which libsystemd is
+// needed. Started beside a pod that runs already, or has ended; nobody waits for it to find out
+// whether it succeeded.
 //
-//   systemd register UUID LEADER MAIN ROOT   makes the pod known to machined as the machine rkt-UUID. LEADER is the pod's
-//                                            pid 1, MAIN is rkt. In a service the pod stays in it; elsewhere it gets a
-//                                            scope of its own.
+//   systemd register UUID LEADER MAIN ROOT   makes the pod known to machined as the machine
+//   rkt-UUID. LEADER is the pod's
+//                                            pid 1, MAIN is rkt. In a service the pod stays in it;
+//                                            elsewhere it gets a scope of its own.
 //   systemd unregister UUID                  takes it from machined's list again
 //
-// Exit status: 0 done, 1 it could not be done (said on standard error where RKT_DEBUG is set: a machine without machined
-// is nothing to complain of), 2 called wrongly.
+// Exit status: 0 done, 1 it could not be done (said on standard error where RKT_DEBUG is set: a
+// machine without machined is nothing to complain of), 2 called wrongly.
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -62,8 +67,8 @@ bool ParseUuid(std::string_view text, uint8_t (&id)[16]) {
   return digits == 32;
 }
 
-// Whether a process is in a service of the system. Another unit may hold much that is not the pod's: a login session,
-// the scope of a user.
+// Whether a process is in a service of the system. Another unit may hold much that is not the
+// pod's: a login session, the scope of a user.
 bool IsInService(pid_t pid) {
   char* unit = nullptr;
   if (sd_pid_get_unit(pid, &unit) < 0) return false;
@@ -80,9 +85,10 @@ Bus OpenBus(int* result) {
   return Bus(bus);
 }
 
-// The call's head: name, id, service, class, leader, root. The negative errno where it cannot be made.
-int AppendMachine(sd_bus_message* call, const std::string& name, const uint8_t (&id)[16], uint32_t leader,
-                  const char* root) {
+// The call's head: name, id, service, class, leader, root. The negative errno where it cannot be
+// made.
+int AppendMachine(sd_bus_message* call, const std::string& name, const uint8_t (&id)[16],
+                  uint32_t leader, const char* root) {
   int r = sd_bus_message_append(call, "s", name.c_str());
   if (r >= 0) r = sd_bus_message_append_array(call, 'y', id, sizeof id);
   if (r >= 0) r = sd_bus_message_append(call, "ssus", "rkt", "container", leader, root);
@@ -92,6 +98,9 @@ int AppendMachine(sd_bus_message* call, const std::string& name, const uint8_t (
 int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
   uint8_t id[16];
   if (!ParseUuid(uuid, id)) return 2;
+  // A pod whose rkt is gone has ended: there is nothing to register then, and nobody to unregister it.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != main_pid) return 1;
   int r;
   Bus bus = OpenBus(&r);
   if (!bus) return Fail("the system bus", r);
@@ -100,11 +109,13 @@ int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
   r = sd_bus_message_new_method_call(bus.get(), &call, kService, kPath, kInterface,
                                      keep_unit ? "RegisterMachine" : "CreateMachine");
   Message owned(call);
-  if (r >= 0) r = AppendMachine(call, std::string("rkt-") + uuid, id, static_cast<uint32_t>(leader), root);
+  if (r >= 0)
+    r = AppendMachine(call, std::string("rkt-") + uuid, id, static_cast<uint32_t>(leader), root);
   if (r >= 0 && !keep_unit) {
     // The groups in the scope are the pod's own affair; an ended one leaves no unit behind.
-    r = sd_bus_message_append(call, "a(sv)", 3, "Description", "s", (std::string("Pod ") + uuid).c_str(), "Delegate", "b",
-                              1, "CollectMode", "s", "inactive-or-failed");
+    r = sd_bus_message_append(call, "a(sv)", 3, "Description", "s",
+                              (std::string("Pod ") + uuid).c_str(), "Delegate", "b", 1,
+                              "CollectMode", "s", "inactive-or-failed");
   }
   if (r < 0) return Fail("a call of machined", r);
   sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -119,8 +130,8 @@ int Unregister(const char* uuid) {
   Bus bus = OpenBus(&r);
   if (!bus) return Fail("the system bus", r);
   sd_bus_error error = SD_BUS_ERROR_NULL;
-  r = sd_bus_call_method(bus.get(), kService, kPath, kInterface, "UnregisterMachine", &error, nullptr, "s",
-                         (std::string("rkt-") + uuid).c_str());
+  r = sd_bus_call_method(bus.get(), kService, kPath, kInterface, "UnregisterMachine", &error,
+                         nullptr, "s", (std::string("rkt-") + uuid).c_str());
   int status = r < 0 ? Fail("unregistering from machined", r, &error) : 0;
   sd_bus_error_free(&error);
   return status;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// Limits on cgroup v2, where every controller is there: in the virtual machine (functional.cgroup2).
+// Limits on cgroup v2, where every controller is there: in the virtual machine
+// (functional.cgroup2).
 
 #include "functional/harness/unit.h"
 
@@ -36,8 +37,8 @@ class Cgroup2Limits : public PodTest {
 };
 
 TEST_F(Cgroup2Limits, AreWrittenToTheAppsGroup) {
-  RunningPod pod = Start({JudgeAci(), "--name=limited", "--memory=64M", "--cpu=500m", "--cpu-shares=512",
-                          "--", "sleep"},
+  RunningPod pod = Start({JudgeAci(), "--name=limited", "--memory=64M", "--cpu=500m",
+                          "--cpu-shares=512", "--", "sleep"},
                          "sleeping");
   std::string group = GroupOfJudge(pod);
   EXPECT_TRUE(EndsWith(group, "/system.slice/limited.service")) << group;
@@ -91,7 +92,8 @@ TEST_F(Cgroup2Units, LimitsOfAppsAreBelowThoseOfTheUnit) {
   EXPECT_EQ(Trim(ReadFile(group + "/memory.max")), std::to_string(100 << 20));
   EXPECT_EQ(Trim(ReadFile(group + "/payload/system.slice/limited.service/memory.max")),
             std::to_string(32 << 20));
-  EXPECT_FALSE(Trim(ReadFile(group + "/payload/system.slice/limited.service/cgroup.procs")).empty());
+  EXPECT_FALSE(
+      Trim(ReadFile(group + "/payload/system.slice/limited.service/cgroup.procs")).empty());
   EXPECT_EQ(ReadFile(PodDir(OnlyPod()) + "/subcgroup"), unit.ControlGroup() + "/payload");
   EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
   EXPECT_FALSE(Exists(group));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// What a pod does as a service, without a service manager: this test is the one that listens and that passes sockets.
+// What a pod does as a service, without a service manager: this test is the one that listens and
+// that passes sockets.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -99,7 +100,8 @@ class Notify : public PodTest {
 
 TEST_F(Notify, PodIsReadyWhenItsAppsHaveStarted) {
   Listener listener(dir() + "/notify");
-  RunningPod pod = Start({JudgeAci(), "--", "trap-term", "0"}, "waiting for TERM", {.env = {listener.variable()}});
+  RunningPod pod = Start({JudgeAci(), "--", "trap-term", "0"}, "waiting for TERM",
+                         {.env = {listener.variable()}});
   ASSERT_TRUE(listener.WaitFor("READY=1"));
   EXPECT_EQ(listener.sender, pod.rkt->pid()) << "only the main process is listened to";
   EXPECT_TRUE(listener.Heard("STATUS=pod " + pod.uuid + " runs 1 app"));
@@ -124,8 +126,8 @@ TEST_F(Notify, PodWhoseAppCannotStartIsNeverReady) {
 
 TEST_F(Notify, AppThatNotifiesSaysWhenThePodIsReady) {
   Listener listener(dir() + "/notify");
-  RunningPod pod = Start({NotifyingImage(), "--", "notify", "STATUS=warming up", "MAINPID=1\nBUSERROR=x",
-                          "sleep:1", "READY=1\nSTATUS=here", "sleep:600"},
+  RunningPod pod = Start({NotifyingImage(), "--", "notify", "STATUS=warming up",
+                          "MAINPID=1\nBUSERROR=x", "sleep:1", "READY=1\nSTATUS=here", "sleep:600"},
                          "sent MAINPID", {.env = {listener.variable()}});
   ASSERT_TRUE(listener.WaitFor("STATUS=judge: warming up"));
   EXPECT_FALSE(listener.Heard("READY=1"));
@@ -143,8 +145,9 @@ TEST_F(Notify, AppThatNotifiesSaysWhenThePodIsReady) {
 TEST_F(Notify, EveryAppThatNotifiesIsWaitedFor) {
   Listener listener(dir() + "/notify");
   std::string image = NotifyingImage();
-  RunningPod pod = Start({image, "--name=one", "--", "notify", "READY=1", "sleep:600", "---", image, "--name=two", "--user=1000",
-                          "--group=1000", "--", "notify", "sleep:1", "STATUS=first", "READY=1", "sleep:600"},
+  RunningPod pod = Start({image, "--name=one", "--", "notify", "READY=1", "sleep:600", "---", image,
+                          "--name=two", "--user=1000", "--group=1000", "--", "notify", "sleep:1",
+                          "STATUS=first", "READY=1", "sleep:600"},
                          "sent READY", {.env = {listener.variable()}});
   ASSERT_TRUE(listener.WaitFor("STATUS=two: first"));
   ASSERT_TRUE(listener.WaitFor("READY=1"));
@@ -156,7 +159,9 @@ TEST_F(Notify, EveryAppThatNotifiesIsWaitedFor) {
 }
 
 TEST_F(Notify, ReadinessIsWaitedForWithoutAServiceManagerToo) {
-  RunningPod pod = Start({NotifyingImage(), "--", "notify", "STATUS=x", "sleep:1", "READY=1", "sleep:600"}, "sent STATUS");
+  RunningPod pod =
+      Start({NotifyingImage(), "--", "notify", "STATUS=x", "sleep:1", "READY=1", "sleep:600"},
+            "sent STATUS");
   EXPECT_EQ(StatusWord(pod.uuid), "started");
   EXPECT_TRUE(pod.rkt->WaitForText("sent READY"));
   for (double end = Now() + 20; Now() < end && StatusWord(pod.uuid) != "ready"; SleepFor(0.01)) {
@@ -172,7 +177,9 @@ TEST_F(Notify, AppsDoNotGetTheHostsSocket) {
                       {.env = {listener.variable(), "WATCHDOG_USEC=30000000", "OTHER=1"}});
   EXPECT_EQ(output.code, 1);
   EXPECT_EQ(AppText(output.out), "notify: -: ENOENT\n");
-  Facts facts = See({"--inherit-env"}, {}, {.env = {listener.variable(), "WATCHDOG_USEC=30000000", "LISTEN_FDS=1", "OTHER=1"}});
+  Facts facts =
+      See({"--inherit-env"}, {},
+          {.env = {listener.variable(), "WATCHDOG_USEC=30000000", "LISTEN_FDS=1", "OTHER=1"}});
   EXPECT_FALSE(Contains(facts.text(), listener.variable()));
   EXPECT_FALSE(Contains(facts.text(), "WATCHDOG_USEC"));
   EXPECT_FALSE(Contains(facts.text(), "LISTEN_FDS"));
@@ -197,7 +204,8 @@ TEST_F(Notify, WatchdogHearsOfThePod) {
 
 TEST_F(Notify, WatchdogHearsOfAppsThatNotifyFromThem) {
   Listener listener(dir() + "/notify");
-  RunningPod pod = Start({NotifyingImage(), "--", "notify", "READY=1", "sleep:1", "STATUS=pinging", "WATCHDOG=1", "STATUS=pinged", "sleep:600"},
+  RunningPod pod = Start({NotifyingImage(), "--", "notify", "READY=1", "sleep:1", "STATUS=pinging",
+                          "WATCHDOG=1", "STATUS=pinged", "sleep:600"},
                          "sent READY", {.env = {listener.variable(), "WATCHDOG_USEC=100000"}});
   ASSERT_TRUE(listener.WaitFor("STATUS=judge: pinged"));
   const std::vector<std::string>& lines = listener.Lines();
@@ -247,15 +255,17 @@ class Activation : public PodTest {
     for (size_t i = 0; i < fds_.size(); i++)
       shell += "exec " + std::to_string(40 + i) + "<&" + std::to_string(fds_[i]) + "\n";
     for (size_t i = 0; i < fds_.size(); i++)
-      shell += "exec " + std::to_string(3 + i) + "<&" + std::to_string(40 + i) + " " + std::to_string(40 + i) + "<&-\n";
+      shell += "exec " + std::to_string(3 + i) + "<&" + std::to_string(40 + i) + " " +
+               std::to_string(40 + i) + "<&-\n";
     shell += "export LISTEN_PID=$$ LISTEN_FDS=" + std::to_string(fds_.size()) + "\nexec \"$@\"";
     return Args{"bash", "-c", shell, "bash"} + RktArgs(RunArgs(args));
   }
   // An image whose port `name` is socket-activated.
-  std::string ImageWithPort(const std::string& name, const std::string& port, const std::string& protocol = "tcp") {
+  std::string ImageWithPort(const std::string& name, const std::string& port,
+                            const std::string& protocol = "tcp") {
     ImageSpec spec;
-    spec.app = R"("ports": [{"name": ")" + name + R"(", "protocol": ")" + protocol + R"(", "port": )" + port +
-               R"(, "count": 1, "socketActivated": true}])";
+    spec.app = R"("ports": [{"name": ")" + name + R"(", "protocol": ")" + protocol +
+               R"(", "port": )" + port + R"(, "count": 1, "socketActivated": true}])";
     return WriteImage(name + ".aci", spec);
   }
   std::vector<int> fds_;
@@ -265,9 +275,11 @@ class Activation : public PodTest {
 TEST_F(Activation, SocketGoesToTheAppWhosePortItIs) {
   Listen();
   Listen();
-  std::string first = ImageWithPort("first", ports_[0]), second = ImageWithPort("second", ports_[1]);
-  Output output = RunProgram(Passing({second, "--name=two", "--", "sockets", "---", first, "--name=one", "--", "sockets", "---",
-                                      JudgeAci(), "--name=none", "--", "sockets"}));
+  std::string first = ImageWithPort("first", ports_[0]),
+              second = ImageWithPort("second", ports_[1]);
+  Output output =
+      RunProgram(Passing({second, "--name=two", "--", "sockets", "---", first, "--name=one", "--",
+                          "sockets", "---", JudgeAci(), "--name=none", "--", "sockets"}));
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_EQ(AppText(output.out, "one"),
             "sockets: count=1 names=first mine=yes\nsockets: 3 port=" + ports_[0] + "\n");
@@ -281,12 +293,12 @@ TEST_F(Activation, SocketsOfOneAppKeepTheirNames) {
   Listen(SOCK_DGRAM);
   ImageSpec spec;
   spec.app = R"("ports": [{"name": "a", "protocol": "tcp", "port": )" + ports_[0] +
-             R"(, "socketActivated": true}, {"name": "b", "protocol": "udp", "port": )" + ports_[1] +
-             R"(, "socketActivated": true}])";
+             R"(, "socketActivated": true}, {"name": "b", "protocol": "udp", "port": )" +
+             ports_[1] + R"(, "socketActivated": true}])";
   Options options = {.env = {"LISTEN_FDNAMES=web:dns"}};
   Output output = RunProgram(Passing({WriteImage("both.aci", spec), "--", "sockets"}), options);
-  EXPECT_EQ(AppText(output.out), "sockets: count=2 names=web:dns mine=yes\nsockets: 3 port=" + ports_[0] +
-                                     "\nsockets: 4 port=" + ports_[1] + "\n")
+  EXPECT_EQ(AppText(output.out), "sockets: count=2 names=web:dns mine=yes\nsockets: 3 port=" +
+                                     ports_[0] + "\nsockets: 4 port=" + ports_[1] + "\n")
       << output.All();
 }
 
@@ -295,7 +307,8 @@ TEST_F(Activation, PodWithoutNetworkServesTheHost) {
   std::string image = ImageWithPort("web", ports_[0]);
   Background pod(Passing({"--net=none", image, "--", "serve"}), {}, dir() + "/served");
   // The connection waits for the app.
-  Output answer = RunProgram({"busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:" + ports_[0] + "/"});
+  Output answer =
+      RunProgram({"busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:" + ports_[0] + "/"});
   EXPECT_EQ(answer.out, "served by the judge\n") << answer.All() << pod.err();
   EXPECT_EQ(pod.Wait().code, 0) << pod.out() << pod.err();
 }
@@ -303,8 +316,10 @@ TEST_F(Activation, PodWithoutNetworkServesTheHost) {
 TEST_F(Activation, PublishedPortIsTheSocketsAndNotForwarded) {
   Listen();
   std::string image = ImageWithPort("web", "80");
-  Background pod(Passing({"--net=default", "--port=web:" + ports_[0], image, "--", "serve"}), {}, dir() + "/served");
-  Output answer = RunProgram({"busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:" + ports_[0] + "/"});
+  Background pod(Passing({"--net=default", "--port=web:" + ports_[0], image, "--", "serve"}), {},
+                 dir() + "/served");
+  Output answer =
+      RunProgram({"busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:" + ports_[0] + "/"});
   EXPECT_EQ(answer.out, "served by the judge\n") << answer.All() << pod.err();
   EXPECT_EQ(pod.Wait().code, 0) << pod.out() << pod.err();
 }
@@ -314,15 +329,19 @@ TEST_F(Activation, SocketThatNoPortMeansIsKeptFromApps) {
   Listen();
   std::string image = ImageWithPort("web", ports_[0]);
   Output output = RunProgram(Passing({image, "--", "sockets"}));
-  EXPECT_EQ(AppText(output.out), "sockets: count=1 names=web mine=yes\nsockets: 3 port=" + ports_[0] + "\n");
-  EXPECT_TRUE(Contains(output.err, "warning: a socket was passed that listens on tcp port " + ports_[1])) << output.err;
+  EXPECT_EQ(AppText(output.out),
+            "sockets: count=1 names=web mine=yes\nsockets: 3 port=" + ports_[0] + "\n");
+  EXPECT_TRUE(
+      Contains(output.err, "warning: a socket was passed that listens on tcp port " + ports_[1]))
+      << output.err;
 }
 
 TEST_F(Activation, PortWithoutASocketIsWarnedOf) {
   Listen();
   Output output = RunProgram(Passing({ImageWithPort("web", "81"), "--", "sockets"}));
   EXPECT_EQ(AppText(output.out), "sockets: count=- names=- mine=no\n");
-  EXPECT_TRUE(Contains(output.err, "port \"web\" of app \"judge\" is socket-activated, but no socket was passed"))
+  EXPECT_TRUE(Contains(
+      output.err, "port \"web\" of app \"judge\" is socket-activated, but no socket was passed"))
       << output.err;
 }
 

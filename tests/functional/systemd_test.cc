@@ -22,11 +22,14 @@ class SystemdUnits : public UnitTest {
     spec.annotations = kNotifies;
     return WriteImage("notifies.aci", spec);
   }
-  static std::string GroupOf(const std::string& pid) { return ReadFile("/proc/" + pid + "/cgroup"); }
+  static std::string GroupOf(const std::string& pid) {
+    return ReadFile("/proc/" + pid + "/cgroup");
+  }
 };
 
 TEST_F(SystemdUnits, PodStaysInTheGroupOfItsUnit) {
-  Unit unit = StartUnit({"--property=Delegate=yes", "--slice=rkt-test.slice"}, RunArgs({JudgeAci(), "--", "sleep"}));
+  Unit unit = StartUnit({"--property=Delegate=yes", "--slice=rkt-test.slice"},
+                        RunArgs({JudgeAci(), "--", "sleep"}));
   ASSERT_TRUE(WaitForOutput(unit, "sleeping"));
   std::string uuid = OnlyPod();
   EXPECT_EQ(unit.ControlGroup(), "rkt.slice/rkt-test.slice/" + unit.name());
@@ -39,7 +42,8 @@ TEST_F(SystemdUnits, PodStaysInTheGroupOfItsUnit) {
 
 TEST_F(SystemdUnits, StopIsOrderlyAndASuccess) {
   for (const char* mode : {"mixed", "control-group"}) {
-    Unit unit = StartUnit({"--property=Delegate=yes", std::string("--property=KillMode=") + mode, "--remain-after-exit"},
+    Unit unit = StartUnit({"--property=Delegate=yes", std::string("--property=KillMode=") + mode,
+                           "--remain-after-exit"},
                           RunArgs({JudgeAci(), "--", "trap-term", "0", "0.3"}));
     ASSERT_TRUE(WaitForOutput(unit, "waiting for TERM"));
     EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
@@ -62,7 +66,8 @@ TEST_F(SystemdUnits, TypeNotifyWaitsForThePod) {
   EXPECT_EQ(unit.Property("StatusText"), "pod " + uuid + " runs 1 app");
   // The main process is rkt itself: the parent of the pod's first process.
   std::string main = unit.Property("MainPID");
-  EXPECT_TRUE(Contains(ReadFile("/proc/" + main + "/task/" + main + "/children"), Trim(ReadFile(PodDir(uuid) + "/pid"))));
+  EXPECT_TRUE(Contains(ReadFile("/proc/" + main + "/task/" + main + "/children"),
+                       Trim(ReadFile(PodDir(uuid) + "/pid"))));
   EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
 }
 
@@ -70,7 +75,8 @@ TEST_F(SystemdUnits, TypeNotifyWaitsForTheApp) {
   Unit unit(UnitName());
   double start = Now();
   Output started = TryUnit(unit.name(), {"--property=Type=notify"},
-                           RunArgs({NotifyingImage(), "--", "notify", "sleep:1.5", "STATUS=warm", "READY=1", "sleep:600"}));
+                           RunArgs({NotifyingImage(), "--", "notify", "sleep:1.5", "STATUS=warm",
+                                    "READY=1", "sleep:600"}));
   EXPECT_EQ(started.code, 0) << started.All() << OutputOf(unit);
   EXPECT_GE(Now() - start, 1.5);
   EXPECT_TRUE(Contains(OutputOf(unit), "sent READY=1"));
@@ -80,16 +86,18 @@ TEST_F(SystemdUnits, TypeNotifyWaitsForTheApp) {
 
 TEST_F(SystemdUnits, TypeNotifyFailsWithAnAppThatNeverIsReady) {
   Unit unit(UnitName());
-  Output started = TryUnit(unit.name(), {"--property=Type=notify", "--property=TimeoutStartSec=2"},
-                           RunArgs({NotifyingImage(), "--", "notify", "STATUS=never", "sleep:600"}));
+  Output started =
+      TryUnit(unit.name(), {"--property=Type=notify", "--property=TimeoutStartSec=2"},
+              RunArgs({NotifyingImage(), "--", "notify", "STATUS=never", "sleep:600"}));
   EXPECT_NE(started.code, 0) << started.All();
   EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
   EXPECT_EQ(unit.Property("Result"), "timeout");
 }
 
 TEST_F(SystemdUnits, WatchdogIsServedAndEndsAPodThatIsStuck) {
-  Unit unit = StartUnit({"--property=Type=notify", "--property=WatchdogSec=1", "--property=WatchdogSignal=SIGKILL"},
-                        RunArgs({JudgeAci(), "--", "sleep"}));
+  Unit unit = StartUnit(
+      {"--property=Type=notify", "--property=WatchdogSec=1", "--property=WatchdogSignal=SIGKILL"},
+      RunArgs({JudgeAci(), "--", "sleep"}));
   SleepFor(2.5);
   EXPECT_EQ(unit.Property("ActiveState"), "active");
   std::string pod = Trim(ReadFile(PodDir(OnlyPod()) + "/pid"));
@@ -99,8 +107,10 @@ TEST_F(SystemdUnits, WatchdogIsServedAndEndsAPodThatIsStuck) {
 }
 
 TEST_F(SystemdUnits, LimitsOfTheUnitHoldForApps) {
-  Unit unit = StartUnit({"--property=LimitNOFILE=777", "--property=LimitCORE=0", "--property=OOMScoreAdjust=300"},
-                        RunArgs({JudgeAci(), "--", "show", "/proc/self/limits", "---", JudgeAci(), "--name=oom", "--", "show", "/proc/self/oom_score_adj"}));
+  Unit unit = StartUnit(
+      {"--property=LimitNOFILE=777", "--property=LimitCORE=0", "--property=OOMScoreAdjust=300"},
+      RunArgs({JudgeAci(), "--", "show", "/proc/self/limits", "---", JudgeAci(), "--name=oom", "--",
+               "show", "/proc/self/oom_score_adj"}));
   ASSERT_TRUE(WaitForOutput(unit, "Max open files"));
   EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
   std::string output = OutputOf(unit);
@@ -111,16 +121,19 @@ TEST_F(SystemdUnits, LimitsOfTheUnitHoldForApps) {
 
 TEST_F(SystemdUnits, SocketUnitStartsThePodThatServesIt) {
   ImageSpec spec;
-  spec.app = R"("ports": [{"name": "web", "protocol": "tcp", "port": 18091, "count": 1, "socketActivated": true}])";
+  spec.app =
+      R"("ports": [{"name": "web", "protocol": "tcp", "port": 18091, "count": 1, "socketActivated": true}])";
   std::string image = WriteImage("web.aci", spec);
   std::string name = UnitName();
   Unit unit(name), socket(name.substr(0, name.rfind('.')) + ".socket");
-  Output made = TryUnit(name, {"--socket-property=ListenStream=127.0.0.1:18091", "--property=Delegate=yes"},
-                        RunArgs({image, "--", "serve"}));
+  Output made =
+      TryUnit(name, {"--socket-property=ListenStream=127.0.0.1:18091", "--property=Delegate=yes"},
+              RunArgs({image, "--", "serve"}));
   ASSERT_EQ(made.code, 0) << made.All();
   EXPECT_EQ(unit.Property("ActiveState"), "inactive");
   // In the host's network, where the socket is; the test program has one of its own.
-  Output answer = RunProgram({"nsenter", "--net=/proc/1/ns/net", "busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:18091/"});
+  Output answer = RunProgram({"nsenter", "--net=/proc/1/ns/net", "busybox", "wget", "-q", "-O", "-",
+                              "http://127.0.0.1:18091/"});
   EXPECT_EQ(answer.out, "served by the judge\n") << answer.All() << OutputOf(unit);
   EXPECT_TRUE(unit.WaitFor("ActiveState", "inactive"));
   EXPECT_EQ(unit.Property("ExecMainStatus"), "0");
@@ -132,8 +145,12 @@ class SystemdMachines : public UnitTest {
     REQUIRE_MACHINED();
     UnitTest::SetUp();
   }
-  static Output Machinectl(const Args& args) { return RunProgram(Args{"machinectl", "--no-pager", "--no-legend"} + args); }
-  static bool Listed(const std::string& uuid) { return Contains(Machinectl({"list"}).out, "rkt-" + uuid + " "); }
+  static Output Machinectl(const Args& args) {
+    return RunProgram(Args{"machinectl", "--no-pager", "--no-legend"} + args);
+  }
+  static bool Listed(const std::string& uuid) {
+    return Contains(Machinectl({"list"}).out, "rkt-" + uuid + " ");
+  }
   static bool WaitUntilListed(const std::string& uuid, bool listed) {
     for (double end = Now() + 60; Now() < end; SleepFor(0.02)) {
       if (Listed(uuid) == listed) return true;
@@ -148,7 +165,9 @@ TEST_F(SystemdMachines, PodInAServiceIsAMachineOfThatService) {
   ASSERT_TRUE(WaitForOutput(unit, "waiting for TERM"));
   std::string uuid = OnlyPod(), name = "rkt-" + uuid;
   ASSERT_TRUE(WaitUntilListed(uuid, true));
-  auto show = [&](const char* property) { return Trim(Machinectl({"show", "--value", std::string("--property=") + property, name}).out); };
+  auto show = [&](const char* property) {
+    return Trim(Machinectl({"show", "--value", std::string("--property=") + property, name}).out);
+  };
   EXPECT_EQ(show("Unit"), unit.name());
   EXPECT_EQ(show("Leader"), Trim(ReadFile(PodDir(uuid) + "/pid")));
   EXPECT_EQ(show("Service"), "rkt");
@@ -188,11 +207,15 @@ TEST_F(SystemdMachines, EndedPodsAreTakenOffTheList) {
   // Shorter than their registration, in one service that goes on.
   Unit unit(UnitName());
   std::string run;
-  for (const std::string& word : RktArgs(RunArgs({JudgeAci(), "--", "exit", "0"}))) run += word + " ";
+  for (const std::string& word : RktArgs(RunArgs({JudgeAci(), "--", "exit", "0"})))
+    run += word + " ";
   std::string script = dir() + "/script";
   WriteFile(script, "for i in 1 2 3 4 5; do " + run + "; done; echo ran; sleep 1000\n");
   std::string output = dir() + "/" + unit.name() + ".out";
-  ASSERT_EQ(RunProgram({"systemd-run", "--quiet", "--unit=" + unit.name(), "--property=StandardOutput=append:" + output, "sh", script}).code, 0);
+  ASSERT_EQ(RunProgram({"systemd-run", "--quiet", "--unit=" + unit.name(),
+                        "--property=StandardOutput=append:" + output, "sh", script})
+                .code,
+            0);
   ASSERT_TRUE(WaitForOutput(unit, "ran"));
   EXPECT_FALSE(Contains(Machinectl({"list"}).out, "rkt-")) << Machinectl({"list"}).out;
 }

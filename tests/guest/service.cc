@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The rkt Authors
 
-// What the judge does as a service: tells how it is by NOTIFY_SOCKET, takes the sockets that it is passed.
+// What the judge does as a service: tells how it is by NOTIFY_SOCKET, takes the sockets that it is
+// passed.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@ std::string Variable(const char* name) {
   return value ? value : "-";
 }
 
-// Each word is a message ("READY=1"), or a pause ("sleep:0.5"). Ends with "notify: ok" or the errno.
+// Each word is a message ("READY=1"), or a pause ("sleep:0.5"). Ends with "notify: ok" or the
+// errno.
 int Notify(const std::vector<std::string>& args) {
   std::string path = Variable("NOTIFY_SOCKET");
   for (size_t i = 1; i < args.size(); i++) {

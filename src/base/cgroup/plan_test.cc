@@ -172,6 +172,13 @@ TEST(Plan, V2WithoutLimitsIsOneGroup) {
   EXPECT_EQ(plan.subcgroup, "system.slice/my.service/payload");
 }
 
+TEST(Plan, V2MachineOutsideOfAServiceIsAmongTheMachines) {
+  PodRequest request = Request({});
+  request.machine = true;
+  EXPECT_EQ(MakePlan(V2("/user.slice/s.scope", ""), request).subcgroup, StrCat("machine.slice/", kScope));
+  EXPECT_EQ(MakePlan(V2("/system.slice/my.service", ""), request).subcgroup, "system.slice/my.service/payload");
+}
+
 TEST(Plan, V2WithLimitsHandsControllersDownToALeafPerApp) {
   Plan plan = MakePlan(V2("/"), Request(All()));
   EXPECT_THAT(Texts(plan),

@@ -52,7 +52,8 @@ std::pair<uint32_t, uint32_t> HostPorts(const appc::PodManifest& manifest, const
 }
 
 void DropVariable(std::vector<std::string>& environment, const std::string& name) {
-  std::erase_if(environment, [&](const std::string& entry) { return entry.starts_with(name + "="); });
+  std::erase_if(environment,
+                [&](const std::string& entry) { return entry.starts_with(name + "="); });
 }
 
 }  // namespace
@@ -68,7 +69,8 @@ std::vector<PassedSocket> TakePassedSockets() {
   if (names_text != nullptr) names = Split(names_text, ':');
   for (const char* name : {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"}) ::unsetenv(name);
   // Meant for another process, whose environment this one has inherited.
-  if (!count || !pid || *pid != ::getpid() || *count < 0 || *count > int64_t{kMaxSockets}) return {};
+  if (!count || !pid || *pid != ::getpid() || *count < 0 || *count > int64_t{kMaxSockets})
+    return {};
   std::vector<PassedSocket> passed;
   for (int i = 0; i < *count; ++i) {
     int fd = kFirst + i;
@@ -88,7 +90,8 @@ std::vector<std::string> AssignSockets(PodPlan& plan, const appc::PodManifest& m
     for (AppPlan::ActivatedPort& port : app.activated_ports) {
       auto [first, last] = HostPorts(manifest, port.port);
       for (PassedSocket& socket : passed) {
-        if (socket.fd < 0 || socket.protocol != port.port.protocol || socket.port < first || socket.port > last) {
+        if (socket.fd < 0 || socket.protocol != port.port.protocol || socket.port < first ||
+            socket.port > last) {
           continue;
         }
         app.sockets.push_back(socket.fd);
@@ -97,13 +100,15 @@ std::vector<std::string> AssignSockets(PodPlan& plan, const appc::PodManifest& m
         port.passed = true;
       }
       if (!port.passed) {
-        warnings.push_back(StrCat("warning: port ", Quote(port.port.name), " of app ", Quote(app.name),
+        warnings.push_back(StrCat("warning: port ", Quote(port.port.name), " of app ",
+                                  Quote(app.name),
                                   " is socket-activated, but no socket was passed that listens on ",
                                   port.port.protocol, " port ", first));
       }
     }
     if (app.sockets.empty()) continue;
-    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) DropVariable(app.environment, name);
+    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+      DropVariable(app.environment, name);
     // The first is completed by the child, who alone knows its pid.
     app.socket_environment = {"LISTEN_PID=0000000000", StrCat("LISTEN_FDS=", app.sockets.size()),
                               StrCat("LISTEN_FDNAMES=", Join(names, ":"))};
@@ -111,11 +116,13 @@ std::vector<std::string> AssignSockets(PodPlan& plan, const appc::PodManifest& m
   for (const PassedSocket& socket : passed) {
     if (socket.fd < 0) continue;
     ::close(socket.fd);
-    warnings.push_back(socket.protocol.empty()
-                           ? StrCat("warning: descriptor ", socket.fd,
-                                    " was passed, but is no TCP or UDP socket; no app gets it")
-                           : StrCat("warning: a socket was passed that listens on ", socket.protocol, " port ",
-                                    socket.port, ", which no socket-activated port of an app means; no app gets it"));
+    warnings.push_back(
+        socket.protocol.empty()
+            ? StrCat("warning: descriptor ", socket.fd,
+                     " was passed, but is no TCP or UDP socket; no app gets it")
+            : StrCat("warning: a socket was passed that listens on ", socket.protocol, " port ",
+                     socket.port,
+                     ", which no socket-activated port of an app means; no app gets it"));
   }
   return warnings;
 }
@@ -123,7 +130,9 @@ std::vector<std::string> AssignSockets(PodPlan& plan, const appc::PodManifest& m
 bool IsActivated(const PodPlan& plan, const appc::ForwardedPort& port) {
   return std::any_of(plan.apps.begin(), plan.apps.end(), [&](const AppPlan& app) {
     return std::any_of(app.activated_ports.begin(), app.activated_ports.end(),
-                       [&](const AppPlan::ActivatedPort& own) { return own.passed && own.port.name == port.name; });
+                       [&](const AppPlan::ActivatedPort& own) {
+                         return own.passed && own.port.name == port.name;
+                       });
   });
 }
 

@@ -3,8 +3,9 @@
 
 #pragma once
 
-// Listening sockets that rkt was started with (sd_listen_fds(3)), for apps whose ports are `socketActivated`: an app gets
-// those that listen on the host's port of such a port of its own, whatever network the pod has, and nobody else does.
+// Listening sockets that rkt was started with (sd_listen_fds(3)), for apps whose ports are
+// `socketActivated`: an app gets those that listen on the host's port of such a port of its own,
+// whatever network the pod has, and nobody else does.
 
 #include <cstdint>
 #include <string>
@@ -23,16 +24,17 @@ struct PassedSocket {
   uint32_t port = 0;     // the host's
 };
 
-// What the environment says was passed to this very process. The variables are taken out of it, and the descriptors are
-// close-on-exec from now on: who is executed gets them only by what follows.
+// What the environment says was passed to this very process. The variables are taken out of it, and
+// the descriptors are close-on-exec from now on: who is executed gets them only by what follows.
 std::vector<PassedSocket> TakePassedSockets();
 
-// Gives each app its sockets. Returns what there is to warn of: sockets that no port of an app means (they are closed), and
-// ports without a socket.
+// Gives each app its sockets. Returns what there is to warn of: sockets that no port of an app
+// means (they are closed), and ports without a socket.
 std::vector<std::string> AssignSockets(PodPlan& plan, const appc::PodManifest& manifest,
                                        std::vector<PassedSocket> passed);
 
-// Whether a published port is served by a socket that was passed, so that nothing has to be led there.
+// Whether a published port is served by a socket that was passed, so that nothing has to be led
+// there.
 bool IsActivated(const PodPlan& plan, const appc::ForwardedPort& port);
 
 }  // namespace rkt::native

@@ -47,7 +47,8 @@ Machine Machine::FromEnvironment(const std::string& uuid) {
   machine.program_ = program;
   machine.uuid_ = uuid;
   ::unsetenv("RKT_MACHINED");
-  // Who is started from here must not hold the pod's lock: it would run for longer than the pod does.
+  // Who is started from here must not hold the pod's lock: it would run for longer than the pod
+  // does.
   const char* lock = ::getenv("RKT_LOCK_FD");
   auto fd = lock != nullptr ? ParseInt(lock) : std::nullopt;
   if (fd && *fd > 2) ::fcntl(static_cast<int>(*fd), F_SETFD, FD_CLOEXEC);

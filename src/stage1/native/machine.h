@@ -3,8 +3,9 @@
 
 #pragma once
 
-// The pod as a machine of systemd's machined (machinectl). All of it is done by a program that stage0 names where the
-// host has machined, beside the pod's start and after its end; a failure is none of the pod's.
+// The pod as a machine of systemd's machined (machinectl). All of it is done by a program that
+// stage0 names where the host has machined, beside the pod's start and after its end; a failure is
+// none of the pod's.
 
 #include <sys/types.h>
 
@@ -25,9 +26,10 @@ class Machine {
   void Reap();
   // Takes the pod off machined's list, after the end of the registration. Waits for that.
   void Unregister();
-  // The same where the pod has a scope of its own, whose group is beneath the root `subcgroup`: the machine ends with the
-  // scope, and systemd takes that down as soon as it sees the group empty. It would miss that if the group were removed
-  // from here in the same moment, so this waits for it, for a short time.
+  // The same where the pod has a scope of its own, whose group is beneath the root `subcgroup`: the
+  // machine ends with the scope, and systemd takes that down as soon as it sees the group empty. It
+  // would miss that if the group were removed from here in the same moment, so this waits for it,
+  // for a short time.
   void AwaitScope(const std::string& subcgroup);
 
  private:

@@ -45,20 +45,26 @@ int64_t NowMs() {
 
 std::string InStage1(std::string_view path) { return StrCat(pod::kStage1Rootfs, "/", path); }
 
-void SetVariable(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
-  std::erase_if(environment, [&](const std::string& entry) { return entry.starts_with(name + "="); });
+void SetVariable(std::vector<std::string>& environment, const std::string& name,
+                 const std::string& value) {
+  std::erase_if(environment,
+                [&](const std::string& entry) { return entry.starts_with(name + "="); });
   environment.push_back(StrCat(name, "=", value));
 }
 
-// The address of a path, or, behind '@', of a name without one. False where it is neither or too long.
+// The address of a path, or, behind '@', of a name without one. False where it is neither or too
+// long.
 bool Address(std::string_view text, sockaddr_un* address, socklen_t* length) {
   *address = {};
   address->sun_family = AF_UNIX;
-  if (text.size() < 2 || text.size() >= sizeof address->sun_path || (text[0] != '/' && text[0] != '@')) return false;
+  if (text.size() < 2 || text.size() >= sizeof address->sun_path ||
+      (text[0] != '/' && text[0] != '@'))
+    return false;
   memcpy(address->sun_path, text.data(), text.size());
   bool abstract = text[0] == '@';
   if (abstract) address->sun_path[0] = '\0';
-  *length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size() + (abstract ? 0 : 1));
+  *length =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size() + (abstract ? 0 : 1));
   return true;
 }
 
@@ -72,7 +78,8 @@ std::string Printable(std::string_view text) {
 }
 
 bool IsNumber(std::string_view text) {
-  return !text.empty() && text.size() <= 20 && text.find_first_not_of("0123456789") == std::string_view::npos;
+  return !text.empty() && text.size() <= 20 &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 }  // namespace
@@ -91,7 +98,8 @@ Status Notifier::OpenHost() {
   socklen_t length;
   if (path.empty()) return {};
   if (!Address(path, &address, &length)) {
-    Notice("stage1", StrCat("warning: NOTIFY_SOCKET is ", Quote(path), ", which is no address of a socket"));
+    Notice("stage1",
+           StrCat("warning: NOTIFY_SOCKET is ", Quote(path), ", which is no address of a socket"));
     return {};
   }
   host_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -134,7 +142,8 @@ Status Notifier::OpenApp(AppPlan& plan, size_t index) {
   bind.source = plan.strings.back().c_str();
   bind.target = kAppSocket;
   bind.attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  plan.mounts.insert(plan.mounts.begin() + static_cast<ptrdiff_t>(plan.system_mount_count), {file, bind});
+  plan.mounts.insert(plan.mounts.begin() + static_cast<ptrdiff_t>(plan.system_mount_count),
+                     {file, bind});
   plan.system_mount_count += 2;
   SetVariable(plan.environment, "NOTIFY_SOCKET", StrCat("/", kAppSocket));
   std::erase_if(plan.environment, [](const std::string& entry) {
@@ -148,7 +157,8 @@ Status Notifier::OpenApp(AppPlan& plan, size_t index) {
 Result<Notifier> Notifier::Open(PodPlan& plan) {
   Notifier notifier;
   TRY(notifier.OpenHost());
-  bool any = std::any_of(plan.apps.begin(), plan.apps.end(), [](const AppPlan& app) { return app.notifies; });
+  bool any = std::any_of(plan.apps.begin(), plan.apps.end(),
+                         [](const AppPlan& app) { return app.notifies; });
   if (!any && !notifier.host_) return notifier;
   notifier.uuid_ = plan.uuid;
   notifier.app_count_ = plan.apps.size();
@@ -162,13 +172,15 @@ Result<Notifier> Notifier::Open(PodPlan& plan) {
   notifier.watch_ = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   std::string status = InStage1(pod::kSupervisorStatus);
   std::string directory = status.substr(0, status.rfind('/'));
-  if (!notifier.watch_ || ::inotify_add_watch(notifier.watch_.get(), directory.c_str(), IN_CREATE) < 0) {
+  if (!notifier.watch_ ||
+      ::inotify_add_watch(notifier.watch_.get(), directory.c_str(), IN_CREATE) < 0) {
     return SysErr("watching ", directory);
   }
   return notifier;
 }
 
-// A message that cannot be sent is lost: the service manager has gone away, and there is nobody to complain to.
+// A message that cannot be sent is lost: the service manager has gone away, and there is nobody to
+// complain to.
 void Notifier::Tell(const std::string& text) {
   if (host_) (void)!::send(host_.get(), text.data(), text.size(), MSG_NOSIGNAL);
 }
@@ -187,7 +199,8 @@ void Notifier::CheckReady() {
       PrintError("stage1", SysErr("announcing readiness").Wrap(status));
     }
   }
-  Tell(StrCat("READY=1\nSTATUS=pod ", uuid_, " runs ", app_count_, app_count_ == 1 ? " app\n" : " apps\n"));
+  Tell(StrCat("READY=1\nSTATUS=pod ", uuid_, " runs ", app_count_,
+              app_count_ == 1 ? " app\n" : " apps\n"));
 }
 
 void Notifier::HearLine(App& app, std::string_view line) {
@@ -237,8 +250,8 @@ bool Notifier::PodIsStopped(pid_t pod) const {
 
 int Notifier::WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
   Fd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  // Where apps are asked whether they are alive, their answers are passed on; otherwise we answer for the pod, twice
-  // as often as systemd wants to hear it.
+  // Where apps are asked whether they are alive, their answers are passed on; otherwise we answer
+  // for the pod, twice as often as systemd wants to hear it.
   int64_t period_ms = apps_.empty() ? watchdog_ms_ / 2 : 0;
   int64_t next_ms = NowMs() + period_ms;
   bool stopping = false;
@@ -250,7 +263,8 @@ int Notifier::WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
     if (period_ms > 0) {
       timeout = static_cast<int>(std::clamp<int64_t>(next_ms - NowMs(), 0, INT_MAX));
     }
-    int ready = ::poll(polls.data(), polls.size(), timeout < 0 || timeout > kIdleMs ? kIdleMs : timeout);
+    int ready =
+        ::poll(polls.data(), polls.size(), timeout < 0 || timeout > kIdleMs ? kIdleMs : timeout);
     if (ready == 0 && (timeout < 0 || timeout > kIdleMs)) {
       ready = PollWithoutMemory(polls.data(), polls.size(), timeout < 0 ? -1 : timeout - kIdleMs);
     }
@@ -267,7 +281,8 @@ int Notifier::WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
       if (polls[2 + i].revents != 0) ReadApp(apps_[i]);
     }
     struct signalfd_siginfo info;
-    while (polls[0].revents != 0 && ::read(signal_fd.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    while (polls[0].revents != 0 &&
+           ::read(signal_fd.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
       if (info.ssi_signo != SIGCHLD) {
         if (!stopping) Tell("STOPPING=1\n");
         stopping = true;

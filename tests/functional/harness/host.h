@@ -26,17 +26,17 @@ bool HaveCgroup2(const std::string& controller);
 // Whether /sys/fs/cgroup is cgroup v2, with or without controllers.
 bool HaveUnifiedCgroup();
 
-#define REQUIRE_SYSTEMD() \
-  REQUIRE_FACILITY("systemd", ::rkt::test::HaveSystemd(), "pid 1 is another; see functional.systemd")
+#define REQUIRE_SYSTEMD()                                 \
+  REQUIRE_FACILITY("systemd", ::rkt::test::HaveSystemd(), \
+                   "pid 1 is another; see functional.systemd")
 #define REQUIRE_JOURNALD()                                  \
   REQUIRE_FACILITY("journald", ::rkt::test::HaveJournald(), \
                    "it does not run; see functional.systemd")
 #define REQUIRE_MACHINED()                                  \
   REQUIRE_FACILITY("machined", ::rkt::test::HaveMachined(), \
                    "it is not there; see functional.systemd")
-#define REQUIRE_CGROUP2(controller)                                               \
-  REQUIRE_FACILITY("cgroup2-" + std::string(controller),                          \
-                   ::rkt::test::HaveCgroup2(controller),                          \
+#define REQUIRE_CGROUP2(controller)                                                            \
+  REQUIRE_FACILITY("cgroup2-" + std::string(controller), ::rkt::test::HaveCgroup2(controller), \
                    "no such controller on cgroup v2; see functional.cgroup2")
 
 }  // namespace rkt::test

@@ -68,7 +68,8 @@ std::string UnitTest::UnitName(const std::string& kind) {
 
 Output UnitTest::TryUnit(const std::string& name, const Args& properties, const Args& rkt_args) {
   std::string output = dir() + "/" + name + ".out";
-  Args args = {"systemd-run", "--quiet", "--unit=" + name, "--property=StandardOutput=append:" + output,
+  Args args = {"systemd-run", "--quiet", "--unit=" + name,
+               "--property=StandardOutput=append:" + output,
                "--property=StandardError=append:" + output};
   return RunProgram(args + properties + RktArgs(rkt_args));
 }

@@ -40,12 +40,14 @@ class UnitTest : public PodTest {
 
   // A name that no other test has.
   std::string UnitName(const std::string& kind = "service");
-  // Starts rkt with the flags of the test as a transient service; waits, as systemctl does, until it counts as started
-  // (for Type=notify: is ready). What it prints goes to OutputOf().
+  // Starts rkt with the flags of the test as a transient service; waits, as systemctl does, until
+  // it counts as started (for Type=notify: is ready). What it prints goes to OutputOf().
   Unit StartUnit(const Args& properties, const Args& rkt_args);
   // Where StartUnit failed, its message.
   Output TryUnit(const std::string& name, const Args& properties, const Args& rkt_args);
-  std::string OutputOf(const Unit& unit) const { return ReadFile(dir() + "/" + unit.name() + ".out"); }
+  std::string OutputOf(const Unit& unit) const {
+    return ReadFile(dir() + "/" + unit.name() + ".out");
+  }
   // UUID of the one pod that there is.
   std::string OnlyPod() const;
   bool WaitForOutput(const Unit& unit, const std::string& text, double seconds = 60) const;

@@ -23,7 +23,6 @@ namespace rkt::image {
 namespace {
 
 constexpr std::string_view kExtension = ".aci";
-constexpr char kDockerRegistry[] = "appc.io/docker/registryurl";
 constexpr char kDockerRepository[] = "appc.io/docker/repository";
 constexpr char kDockerManifestHash[] = "appc.io/docker/manifesthash";
 
@@ -125,15 +124,6 @@ bool CameWithRkt(const std::string& path, const std::string& images_dir) {
   return parent == program.substr(0, program.rfind('/'));
 }
 
-// Names of images leave out what they cannot have, so that those of several registries may be one.
-bool CameFrom(const appc::ImageManifest& manifest, const oci::RegistryReference& reference) {
-  auto is = [&](const char* annotation, const std::string& wanted) {
-    const std::string* value = appc::FindAnnotation(manifest.annotations, annotation);
-    return value != nullptr && *value == wanted;
-  };
-  return is(kDockerRegistry, reference.host) && is(kDockerRepository, reference.repository);
-}
-
 // A stored image that came from this reference of a registry. kNotFound where there is none.
 Result<std::string> FindStoredDocker(const store::Store& store, const oci::RegistryReference& reference) {
   appc::ImageName name;
@@ -143,13 +133,13 @@ Result<std::string> FindStoredDocker(const store::Store& store, const oci::Regis
     TRY(appc::AddHostLabels(name));
     std::string key = TRY(store.FindImage(name));
     appc::ImageManifest manifest = TRY(store.ReadManifest(key));
-    if (CameFrom(manifest, reference)) return key;
+    if (appc::FindAnnotation(manifest.annotations, kDockerRepository) != nullptr) return key;
   } else {
     for (const store::ImageInfo& image : TRY(store.ListImages())) {
       if (image.name != name.name) continue;
       appc::ImageManifest manifest = TRY(store.ReadManifest(image.key));
       const std::string* hash = appc::FindAnnotation(manifest.annotations, kDockerManifestHash);
-      if (hash != nullptr && *hash == reference.digest && CameFrom(manifest, reference)) return image.key;
+      if (hash != nullptr && *hash == reference.digest) return image.key;
     }
   }
   return Err(Code::kNotFound, "no image of that name in the store");

@@ -732,15 +732,18 @@ TEST_F(Docker, HostileLayersHarmNothing) {
   refused(Tar().Symlink("l", outside).File("l/.wh..wh..opq", "").Finish(), "l");
 }
 
-TEST_F(Docker, AStoredImageOfAnotherRegistryIsNotTakenForIt) {
+// Names in the store have "_" for what names of images cannot have: no other reference may end up at the same one.
+TEST_F(Docker, NoOtherReferenceHasTheSameNameInTheStore) {
   OciImage image;
   image.layers = {BaseLayer()};
-  registry_.Push("a:1", image);
-  RktOk({"fetch", Url("a:1")});
-  RktOk({"fetch", "--pull-policy=never", Url("a:1")});
-  // Its name in the store is the same, for no name has a colon.
-  std::string other = "127.0.0.1_" + std::to_string(registry_.server().port());
-  EXPECT_EQ(Rkt({"fetch", "--pull-policy=never", "docker://" + other + "/a:1"}).code, 254);
+  registry_.Push("a_b:1", image);
+  RktOk({"fetch", Url("a_b:1")});
+  RktOk({"fetch", "--pull-policy=never", Url("a_b:1")});
+  std::string port = std::to_string(registry_.server().port());
+  for (const std::string& other : {"127.0.0.1_" + port + "/a_b:1", "127.0.0.1:" + port + "/a:b:1", "127.0.0.1:" + port + "/a+b:1",
+                                   "127.0.0.1:" + port + "/a__b:1", "127.0.0.1:" + port + "/A_b:1"}) {
+    EXPECT_EQ(Rkt({"fetch", "--pull-policy=never", "docker://" + other}).code, 254) << other;
+  }
 }
 
 TEST_F(Docker, DebiansRegistryWithTlsAndPasswords) {

@@ -198,6 +198,8 @@ TEST_F(Oci, ImagesOfBuildahRun) {
   for (const char* reference : {"oci:layout:t", "oci-archive:o.tar:t", "docker-archive:d.tar"}) {
     EXPECT_EQ(Trim(AppText(RunOk({reference}, {.directory = dir()}).out)), "made by buildah, b") << reference;
   }
+  // As with other engines, the archive's image is there for the name that it has.
+  RktOk({"fetch", "--pull-policy=never", "docker://example.com/b:t"});
   Facts manifest = Facts::Parse(RktOk({"image", "cat-manifest", "example.com/b:t"}).out);
   EXPECT_EQ(manifest["/app/workingDirectory"], "/bin");
   EXPECT_EQ(manifest["/app/ports/0/port"], "80");

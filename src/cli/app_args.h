@@ -34,6 +34,9 @@ struct PodArguments {
   std::vector<appc::Mount> mounts;  // --mount before the first image
   std::vector<appc::Volume> volumes;
   std::vector<appc::ExposedPort> ports;
+  std::vector<pod::KeyValue> annotations;  // of the pod; app sandbox only, as the next two
+  std::vector<pod::KeyValue> user_annotations;
+  std::vector<pod::KeyValue> user_labels;
   std::vector<pod::KeyValue> set_env;
   std::vector<pod::KeyValue> env_file;
   appc::Isolators isolators;     // of the whole pod

@@ -200,13 +200,15 @@ TEST(PodFlagValues, FilesOfVariablesAreReadWhenTheyAreNamed) {
   unlink(path);
 }
 
-TEST(PodFlagValues, StreamModesNeedTheExperiment) {
-  unsetenv("RKT_EXPERIMENT_ATTACH");
-  EXPECT_EQ(RunError({"A", "--stdin=null"}), "unknown flag: --stdin");
-  setenv("RKT_EXPERIMENT_ATTACH", "true", 1);
-  EXPECT_EQ(RunError({"A", "--stdin=null"}), "");
+TEST(PodFlagValues, StreamModesBecomeAnnotations) {
+  Invocation invocation;
+  EXPECT_EQ(ParseRun(invocation, {"A", "--stdin=tty", "--stdout=log", "--stdout=stream"}), "");
+  EXPECT_THAT(invocation.pod().apps[0].request.annotations,
+              ElementsAre(pod::KeyValue("coreos.com/rkt/stage2/stdin", "tty"),
+                          pod::KeyValue("coreos.com/rkt/stage2/stdout", "stream")));
   EXPECT_THAT(RunError({"A", "--stdin=bogus"}), HasSubstr("invalid stdin mode \"bogus\""));
-  unsetenv("RKT_EXPERIMENT_ATTACH");
+  EXPECT_THAT(RunError({"A", "--stdin=log"}), HasSubstr("invalid stdin mode \"log\""));
+  EXPECT_THAT(RunError({"--stdin=null", "A"}), HasSubstr("--stdin must follow an image"));
 }
 
 }  // namespace

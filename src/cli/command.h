@@ -37,7 +37,6 @@ struct FlagSpec {
   FlagSetter set = nullptr;
   std::string_view bare = {};        // what `--x` alone means; empty: a value must follow
   std::string_view deprecated = {};  // what to use instead; such flags work, warn and are not shown
-  std::string_view experiment = {};  // environment variable without which the flag is unknown
   char letter = 0;
   bool hidden = false;
 };
@@ -97,8 +96,7 @@ struct CommandSpec {
   bool hidden = false;
   bool first_word_ends_flags = false;  // flags behind it belong to what the word names
   bool needs_root = false;
-  bool missing = false;              // known, not built: takes everything and refuses
-  std::string_view experiment = {};  // environment variable without which the command is unknown
+  bool missing = false;  // known, not built: takes everything and refuses
 };
 
 // The exit status of everything that went wrong in rkt itself.
@@ -108,8 +106,5 @@ inline constexpr int kFailed = 254;
 extern const CommandSpec kRootCommand;
 // The flags that every command takes.
 FlagGroup GlobalFlags();
-
-// Whether an experiment's variable is on: 1, t, T, TRUE, true, True.
-bool ExperimentEnabled(std::string_view variable);
 
 }  // namespace rkt::cli

@@ -19,23 +19,12 @@ int RunNothing(Invocation& invocation) {
 }
 
 constexpr CommandSpec Missing(std::string_view name, std::string_view synopsis,
-                              std::string_view summary, std::string_view experiment = {}) {
-  return {.name = name,
-          .synopsis = synopsis,
-          .summary = summary,
-          .missing = true,
-          .experiment = experiment};
+                              std::string_view summary) {
+  return {.name = name, .synopsis = synopsis, .summary = summary, .missing = true};
 }
-
-constexpr std::string_view kAppExperiment = "RKT_EXPERIMENT_APP";
 
 constexpr CommandSpec kApiService =
     Missing("api-service", "[--listen=ADDRESS]", "Serve the gRPC interface for reading pods and images");
-constexpr CommandSpec kApp = Missing("app", "[command]", "Operate on the apps of a running pod",
-                                     kAppExperiment);
-constexpr CommandSpec kAttach =
-    Missing("attach", "[--app=APPNAME] [--mode=MODE] UUID",
-            "Connect with the standard streams of a running app", "RKT_EXPERIMENT_ATTACH");
 constexpr CommandSpec kExport = Missing("export", "[--app=APPNAME] UUID OUTPUT_ACI_FILE",
                                         "Write an app of an exited pod to an ACI file");
 
@@ -48,7 +37,7 @@ constexpr const CommandSpec* kImageChildren[] = {
 };
 
 constexpr const CommandSpec* kRootChildren[] = {
-    &kApiService,    &kApp,        &kAttach,         &kCatManifestCommand, &kCompletionCommand,
+    &kApiService,    &kAppCommand,        &kAttachCommand,         &kCatManifestCommand, &kCompletionCommand,
     &kConfigCommand, &kEnterCommand, &kExport,       &kFetchCommand,       &kGcCommand,
     &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataServiceCommand, &kNetworkCommand, &kPrepareCommand,
     &kRmCommand,     &kRunCommand, &kRunPreparedCommand, &kStatusCommand,  &kStopCommand,

@@ -9,6 +9,8 @@
 
 namespace rkt::cli {
 
+extern const CommandSpec kAppCommand;
+extern const CommandSpec kAttachCommand;
 extern const CommandSpec kCatManifestCommand;
 extern const CommandSpec kCompletionCommand;
 extern const CommandSpec kConfigCommand;
@@ -29,6 +31,15 @@ extern const CommandSpec kStatusCommand;
 extern const CommandSpec kStopCommand;
 extern const CommandSpec kTrustCommand;
 extern const CommandSpec kVersionCommand;
+
+extern const CommandSpec kAppAddCommand;
+extern const CommandSpec kAppExecCommand;
+extern const CommandSpec kAppListCommand;
+extern const CommandSpec kAppRmCommand;
+extern const CommandSpec kAppSandboxCommand;
+extern const CommandSpec kAppStartCommand;
+extern const CommandSpec kAppStatusCommand;
+extern const CommandSpec kAppStopCommand;
 
 extern const CommandSpec kImageBuildCommand;
 extern const CommandSpec kImageCatManifestCommand;

@@ -109,12 +109,12 @@ void AppendFunction(std::string& script, std::string_view name, const CommandSpe
     }
   }
   for (const CommandSpec* child : command.children) {
-    if (!child->hidden && !child->missing && IsKnown(*child)) children += StrCat(child->name, " ");
+    if (!child->hidden && !child->missing) children += StrCat(child->name, " ");
   }
   script += StrCat(name, "()\n{\n    __rkt_complete '", with_value, "' '", plain, "' '", children,
                    "' ", Words(command.completes), "\n}\n\n");
   for (const CommandSpec* child : command.children) {
-    if (!child->hidden && !child->missing && IsKnown(*child)) {
+    if (!child->hidden && !child->missing) {
       AppendFunction(script, StrCat(name, "_", child->name), *child);
     }
   }

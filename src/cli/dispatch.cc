@@ -56,7 +56,6 @@ const CommandSpec* FindChild(const CommandSpec& command, std::string_view word) 
   const CommandSpec* match = nullptr;
   size_t matches = 0;
   for (const CommandSpec* child : command.children) {
-    if (!IsKnown(*child)) continue;
     if (child->name == word) return child;
     if (child->name.starts_with(word)) {
       match = child;
@@ -171,7 +170,7 @@ std::vector<std::string_view> Suggestions(std::string_view word) {
   constexpr size_t kMaxDistance = 2;
   std::vector<std::string_view> names;
   for (const CommandSpec* child : kRootCommand.children) {
-    if (child->hidden || !IsKnown(*child)) continue;
+    if (child->hidden) continue;
     if (Distance(word, child->name) <= kMaxDistance || child->name.starts_with(ToLower(word))) {
       names.push_back(child->name);
     }

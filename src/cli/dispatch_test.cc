@@ -125,7 +125,7 @@ TEST(Dispatch, VersionPrintsFiveLinesWhateverFollows) {
 
 TEST(Dispatch, CommandsThatAreNotBuiltAreRefused) {
   for (const CommandSpec* command : kRootCommand.children) {
-    if (!command->missing || !command->experiment.empty()) continue;
+    if (!command->missing) continue;
     Outcome outcome = Rkt({command->name, "--anything", "key"});
     EXPECT_EQ(outcome.status, 254);
     EXPECT_EQ(outcome.err, StrCat(command->name, ": the command \"rkt ", command->name,
@@ -135,13 +135,13 @@ TEST(Dispatch, CommandsThatAreNotBuiltAreRefused) {
   }
 }
 
-TEST(Dispatch, ExperimentsAreUnknownUnlessSwitchedOn) {
+TEST(Dispatch, TheAppCommandsNeedNoSwitch) {
   unsetenv("RKT_EXPERIMENT_APP");
-  EXPECT_THAT(Rkt({"app", "list"}).err, StartsWith("Error: unknown command \"app\" for \"rkt\""));
+  EXPECT_EQ(CommandOf({"app", "list"}), "rkt app list");
+  EXPECT_EQ(CommandOf({"app", "--debug", "sandbox"}), "rkt app sandbox");
+  EXPECT_EQ(CommandOf({"attach"}), "rkt attach");
   setenv("RKT_EXPERIMENT_APP", "foo", 1);
-  EXPECT_EQ(CommandOf({"app"}), "rkt");
-  setenv("RKT_EXPERIMENT_APP", "true", 1);
-  EXPECT_EQ(CommandOf({"app"}), "rkt app");
+  EXPECT_EQ(CommandOf({"app", "list"}), "rkt app list");
   unsetenv("RKT_EXPERIMENT_APP");
 }
 

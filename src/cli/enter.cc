@@ -26,8 +26,9 @@ constexpr FlagGroup kFlags = kOwnFlags;
 
 constexpr std::string_view kShell = "/bin/bash";
 
-// The app that was named, or the only one.
-Result<std::string> AppName(const Invocation& invocation, const PodArgument& pod) {
+}  // namespace
+
+Result<std::string> ChosenApp(const Invocation& invocation, const PodArgument& pod) {
   std::string name(invocation.Text("app"));
   if (!name.empty()) {
     TRY(appc::CheckACName(name));
@@ -40,8 +41,6 @@ Result<std::string> AppName(const Invocation& invocation, const PodArgument& pod
   for (const std::string& app : names) Notice("", StrCat("\t", TerminalSafe(app)));
   return Err(Code::kInvalid, "specify app using \"", invocation.CommandPath(), " --app= ...\"");
 }
-
-}  // namespace
 
 constinit const FlagGroup* const kEnterFlags[1] = {&kFlags};
 
@@ -57,7 +56,7 @@ int RunEnter(Invocation& invocation) {
   if (opened->state() != pod::State::kRunning) {
     return Refuse(StrCat("pod ", Quote(pod->uuid), " isn't currently running"));
   }
-  auto app = AppName(invocation, *pod);
+  auto app = ChosenApp(invocation, *pod);
   if (!app) return Fail("unable to determine app name", std::move(app).error());
   std::vector<std::string> argv(invocation.words.begin() + 1, invocation.words.end());
   if (argv.empty()) {

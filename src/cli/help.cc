@@ -40,7 +40,7 @@ void AppendFlags(std::string& text, const std::vector<const FlagSpec*>& flags) {
 void Collect(const CommandSpec& command, const std::string& prefix,
              std::vector<ListedCommand>& list) {
   for (const CommandSpec* child : command.children) {
-    if (child->hidden || !IsKnown(*child)) continue;
+    if (child->hidden) continue;
     std::string name = StrCat(prefix, child->name);
     if (child->run != nullptr || child->missing) list.push_back({name, child});
     Collect(*child, name + " ", list);
@@ -48,10 +48,6 @@ void Collect(const CommandSpec& command, const std::string& prefix,
 }
 
 }  // namespace
-
-bool IsKnown(const CommandSpec& command) {
-  return command.experiment.empty() || ExperimentEnabled(command.experiment);
-}
 
 std::vector<ListedCommand> VisibleCommands(const CommandSpec& command) {
   std::vector<ListedCommand> list;

@@ -32,7 +32,5 @@ std::vector<const FlagSpec*> VisibleGlobalFlags();
 std::string FlagUsage(const FlagSpec& flag);
 // The summary, saying so where the command is not built.
 std::string Summary(const CommandSpec& command);
-// Whether the command exists for this process (its experiment is on).
-bool IsKnown(const CommandSpec& command);
 
 }  // namespace rkt::cli

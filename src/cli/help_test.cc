@@ -56,7 +56,7 @@ TEST(Help, FlagsShowTheirDefaults) {
 TEST(Help, DeprecatedAndHiddenFlagsAreNotShown) {
   std::string help = HelpText({&kRootCommand, &kRunCommand});
   for (const char* flag :
-       {"--store-only", "--no-store", "--cap-retain", "--cpuprofile", "--stdin"}) {
+       {"--store-only", "--no-store", "--cap-retain", "--cpuprofile"}) {
     EXPECT_THAT(help, Not(HasSubstr(flag)));
   }
 }

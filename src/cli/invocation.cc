@@ -34,12 +34,9 @@ std::string Invocation::CommandPath() const {
 }
 
 const FlagSpec* Invocation::FindFlag(std::string_view name) const {
-  auto usable = [](const FlagSpec& flag) {
-    return flag.experiment.empty() || ExperimentEnabled(flag.experiment);
-  };
   for (const FlagGroup* group : command().flags) {
     for (const FlagSpec& flag : *group) {
-      if (flag.name == name && usable(flag)) return &flag;
+      if (flag.name == name) return &flag;
     }
   }
   for (const FlagSpec& flag : GlobalFlags()) {
@@ -129,11 +126,6 @@ bool OutputFailed() { return output_errno != 0; }
 int FinishOutput() {
   if (output_errno == 0) return 0;
   return Fail(ErrnoError(output_errno, "writing to standard output"));
-}
-
-bool ExperimentEnabled(std::string_view variable) {
-  const char* value = getenv(std::string(variable).c_str());
-  return value != nullptr && ParseBool(value).value_or(false);
 }
 
 }  // namespace rkt::cli

@@ -67,7 +67,7 @@ void AppendDescription(std::string& page, std::string_view description) {
 void CollectPaths(const Path& path, std::vector<Path>& pages) {
   pages.push_back(path);
   for (const CommandSpec* child : path.back()->children) {
-    if (child->hidden || child->missing || !IsKnown(*child)) continue;
+    if (child->hidden || child->missing) continue;
     Path below = path;
     below.push_back(child);
     CollectPaths(below, pages);
@@ -102,7 +102,7 @@ std::string ManPage(const Path& path) {
     related += StrCat("\\fB", Escape(PathText({path.begin(), path.end() - 1}, "_")), "\\fR(1)");
   }
   for (const CommandSpec* child : command.children) {
-    if (child->hidden || child->missing || !IsKnown(*child)) continue;
+    if (child->hidden || child->missing) continue;
     if (!related.empty()) related += ",\n";
     related += StrCat("\\fB", Escape(StrCat(PathText(path, "_"), "_", child->name)), "\\fR(1)");
   }

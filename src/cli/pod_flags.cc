@@ -42,6 +42,17 @@ Status SetAppText(Invocation& inv, const FlagSpec& flag, std::string_view value)
   return {};
 }
 
+// Replaces the pair of the same name, or appends.
+void SetPair(std::vector<KeyValue>& list, KeyValue pair) {
+  auto same = std::find_if(list.begin(), list.end(),
+                           [&](const KeyValue& old) { return old.first == pair.first; });
+  if (same != list.end()) {
+    same->second = std::move(pair.second);
+  } else {
+    list.push_back(std::move(pair));
+  }
+}
+
 // Adds a pair to a list of the app, replacing an earlier one of the same name.
 template <std::vector<KeyValue> pod::AppRequest::*kMember,
           Result<KeyValue> (*kParse)(std::string_view)>
@@ -50,15 +61,7 @@ Status AddAppPair(Invocation& inv, const FlagSpec& flag, std::string_view value)
   if (value.find('=') == std::string_view::npos) {
     return Err(Code::kInvalid, "invalid format of --", flag.name, " flag ", Quote(value));
   }
-  KeyValue pair = TRY(kParse(value));
-  std::vector<KeyValue>& list = app->*kMember;
-  auto same = std::find_if(list.begin(), list.end(),
-                           [&](const KeyValue& old) { return old.first == pair.first; });
-  if (same != list.end()) {
-    same->second = std::move(pair.second);
-  } else {
-    list.push_back(std::move(pair));
-  }
+  SetPair(app->*kMember, TRY(kParse(value)));
   return {};
 }
 
@@ -156,17 +159,14 @@ Status SetSeccomp(Invocation& inv, const FlagSpec& flag, std::string_view value)
   return {};
 }
 
-// The modes that need no attaching are what apps have anyway.
-Status CheckStreamMode(Invocation& inv, const FlagSpec& flag, std::string_view value) {
-  if (inv.pod().apps.empty()) {
-    return Err(Code::kInvalid, "--", flag.name, " must follow an application");
-  }
-  bool input = flag.name == "stdin";
-  if (value == (input ? "null" : "log")) return {};
-  if (value == "stream" || value == "tty" || value == "null") {
-    return Err(Code::kUnsupported, "mode ", Quote(value), " is not available in this version");
-  }
-  return Err(Code::kInvalid, "invalid ", flag.name, " mode ", Quote(value));
+// Stage1 reads the modes in the app's annotations.
+Status SetStreamMode(Invocation& inv, const FlagSpec& flag, std::string_view value) {
+  pod::AppRequest* app = TRY(LastApp(inv, flag));
+  bool known = value == "null" || value == "stream" || value == "tty" ||
+               (value == "log" && flag.name != "stdin");
+  if (!known) return Err(Code::kInvalid, "invalid ", flag.name, " mode ", Quote(value));
+  SetPair(app->annotations, {StrCat("coreos.com/rkt/stage2/", flag.name), std::string(value)});
+  return {};
 }
 
 Status AddVolume(Invocation& inv, const FlagSpec&, std::string_view value) {
@@ -266,12 +266,6 @@ constexpr FlagSpec Bare(FlagSpec flag, std::string_view value) {
   return flag;
 }
 
-constexpr FlagSpec Attach(FlagSpec flag) {
-  flag.hidden = true;
-  flag.experiment = "RKT_EXPERIMENT_ATTACH";
-  return flag;
-}
-
 using pod::AppRequest;
 
 constexpr FlagSpec kAppFlagList[] = {
@@ -291,11 +285,16 @@ constexpr FlagSpec kAppFlagList[] = {
               SetAppText<&AppRequest::name>),
     ValueFlag("readonly-rootfs", "true: the root file system of the image's app cannot be written",
               SetReadOnly),
-    Attach(ValueFlag("stderr", "what becomes of the app's standard error", CheckStreamMode, "log")),
-    Attach(
-        ValueFlag("stdin", "where the app's standard input comes from", CheckStreamMode, "null")),
-    Attach(
-        ValueFlag("stdout", "what becomes of the app's standard output", CheckStreamMode, "log")),
+    ValueFlag("stderr",
+              "what becomes of the app's standard error: 'log', 'null', or 'stream' or 'tty' for "
+              "those who attach",
+              SetStreamMode, "log"),
+    ValueFlag("stdin",
+              "where the app's standard input comes from: 'null', or 'stream' or 'tty' from those "
+              "who attach",
+              SetStreamMode, "null"),
+    ValueFlag("stdout", "what becomes of the app's standard output, as for --stderr",
+              SetStreamMode, "log"),
     ValueFlag("supplementary-gids", "further group numbers of the image's app, separated by commas",
               AddGids),
     ValueFlag("user", "user of the image's app: a name, a number or a path in the image",
@@ -388,7 +387,6 @@ constexpr FlagSpec kStartFlagList[] = {
               "entry for /etc/hosts (--hosts-entry=ADDRESS=NAME), or 'host' to use the "
               "host's",
               nullptr),
-    BoolFlag("interactive", "connect the terminal with the only app of the pod"),
     Checked(TextFlag("ipc", "IPC namespace: auto, private or parent"), CheckIpc),
     BoolFlag("mds-register", "register the pod with the metadata service"),
     Bare(ValueFlag("net",
@@ -396,6 +394,10 @@ constexpr FlagSpec kStartFlagList[] = {
                    "(--net=default, --net=none, --net=host, --net=NAME:KEY=VALUE;KEY=VALUE)",
                    AddNet),
          "default"),
+};
+
+constexpr FlagSpec kInteractiveFlagList[] = {
+    BoolFlag("interactive", "connect the terminal with the only app of the pod"),
 };
 
 constexpr FlagSpec PullFlag(std::string_view initial) {
@@ -430,6 +432,7 @@ constinit const FlagGroup kSignatureFlags = kSignatureFlagList;
 constinit const FlagGroup kStage1Flags = kStage1FlagList;
 constinit const FlagGroup kPrepareFlags = kPrepareFlagList;
 constinit const FlagGroup kStartFlags = kStartFlagList;
+constinit const FlagGroup kInteractiveFlags = kInteractiveFlagList;
 constinit const FlagGroup kPullNewFlags = kPullNewFlagList;
 constinit const FlagGroup kPullUpdateFlags = kPullUpdateFlagList;
 

@@ -22,8 +22,10 @@ extern const FlagGroup kSignatureFlags;
 extern const FlagGroup kStage1Flags;
 // What preparing a pod takes: volumes, ports, environment, pull policy.
 extern const FlagGroup kPrepareFlags;
-// What starting it takes: network, names, terminal.
+// What starting it takes: network, names.
 extern const FlagGroup kStartFlags;
+// --interactive.
+extern const FlagGroup kInteractiveFlags;
 // --pull-policy and what it replaced; the defaults differ.
 extern const FlagGroup kPullNewFlags;
 extern const FlagGroup kPullUpdateFlags;

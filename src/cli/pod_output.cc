@@ -20,6 +20,23 @@ json::Value Pairs(const pod::KeyValues& pairs) {
   return object;
 }
 
+json::Value NetworksJson(const std::vector<stage0::NetworkStatus>& networks) {
+  json::Value array = json::Value::Array();
+  for (const stage0::NetworkStatus& network : networks) {
+    json::Value& entry = array.Append(json::Value::Object());
+    entry.Set("netName", network.net_name);
+    entry.Set("netConf", network.net_conf);
+    entry.Set("pluginPath", network.plugin_path);
+    entry.Set("ifName", network.if_name);
+    entry.Set("ip", network.ip);
+    entry.Set("args", network.args);
+    entry.Set("mask", network.mask);
+  }
+  return array;
+}
+
+}  // namespace
+
 json::Value AppJson(const stage0::AppStatus& app) {
   json::Value object = json::Value::Object();
   object.Set("name", app.summary.name);
@@ -46,23 +63,6 @@ json::Value AppJson(const stage0::AppStatus& app) {
   if (!app.summary.user_labels.empty()) object.Set("user_labels", Pairs(app.summary.user_labels));
   return object;
 }
-
-json::Value NetworksJson(const std::vector<stage0::NetworkStatus>& networks) {
-  json::Value array = json::Value::Array();
-  for (const stage0::NetworkStatus& network : networks) {
-    json::Value& entry = array.Append(json::Value::Object());
-    entry.Set("netName", network.net_name);
-    entry.Set("netConf", network.net_conf);
-    entry.Set("pluginPath", network.plugin_path);
-    entry.Set("ifName", network.if_name);
-    entry.Set("ip", network.ip);
-    entry.Set("args", network.args);
-    entry.Set("mask", network.mask);
-  }
-  return array;
-}
-
-}  // namespace
 
 Status CheckFormat(Invocation&, const FlagSpec&, std::string_view value) {
   if (value.empty() || value == "json" || value == "json-pretty") return {};

@@ -22,6 +22,8 @@ Status CheckFormat(Invocation&, const FlagSpec&, std::string_view value);
 // json or json-pretty, as --format says, with a newline.
 void PrintJson(const json::Value& value, std::string_view format);
 
+// The JSON object of an app.
+json::Value AppJson(const stage0::AppStatus& app);
 // The JSON object of a pod; kInvalid where it has no time of creation yet: invalid creation time
 Result<json::Value> PodJson(const stage0::PodStatus& pod);
 // "default:ip4=172.16.28.2, other:ip4=10.1.2.3"

@@ -20,8 +20,8 @@ constexpr FlagSpec kOwnFlags[] = {
 };
 constexpr FlagGroup kFlags = kOwnFlags;
 constexpr const FlagGroup* kGroups[] = {
-    &kFlags,    &kStage1Flags,   &kPrepareFlags, &kStartFlags,    &kPullNewFlags,
-    &kAppFlags, &kIsolatorFlags, &kLimitFlags,   &kPodLimitFlags, &kSignatureFlags};
+    &kFlags,         &kStage1Flags, &kPrepareFlags,  &kStartFlags,     &kInteractiveFlags, &kPullNewFlags,
+    &kAppFlags,      &kIsolatorFlags, &kLimitFlags,  &kPodLimitFlags,  &kSignatureFlags};
 
 int Run(Invocation& invocation) {
   bool help = false;

@@ -13,7 +13,7 @@ namespace rkt::cli {
 
 namespace {
 
-constexpr const FlagGroup* kGroups[] = {&kStartFlags};
+constexpr const FlagGroup* kGroups[] = {&kStartFlags, &kInteractiveFlags};
 
 int Run(Invocation& invocation) {
   if (invocation.words.size() != 1) return invocation.Usage();

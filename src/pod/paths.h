@@ -20,6 +20,8 @@
 //     stage1/manifest  stage1/rootfs/         S1: mount point of the overlay, or a copy
 //     S1/opt/stage2/<app>/{manifest,rootfs}   the app's image, in the same two ways
 //     S1/rkt/status/<app>             decimal exit status and a newline
+//     S1/rkt/status/<app>-{created,started}   of mutable pods: empty, their times count
+//     S1/rkt/iottymux/<app>/          where an app's streams can be attached to
 //     S1/rkt/env/<app>          0644  K=V, as the flavor's own `enter` reads it (ours: fly alone, each ended by NUL)
 //     S1/rkt/supervisor-status        symlink whose target is the word "ready"
 //     S1/etc/{rkt-resolv.conf,rkt-hosts}      what --dns and --hosts-entry ask for
@@ -91,6 +93,14 @@ inline std::string AppRootfs(std::string_view app) {
   return StrCat(kStage2Dir, "/", app, "/rootfs");
 }
 inline std::string AppStatusFile(std::string_view app) { return StrCat(kStatusDir, "/", app); }
+inline std::string AppCreatedFile(std::string_view app) {
+  return StrCat(kStatusDir, "/", app, "-created");
+}
+inline std::string AppStartedFile(std::string_view app) {
+  return StrCat(kStatusDir, "/", app, "-started");
+}
+inline constexpr char kIottymuxDir[] = "rkt/iottymux";
+inline std::string IottymuxDir(std::string_view app) { return StrCat(kIottymuxDir, "/", app); }
 inline std::string AppEnvFile(std::string_view app) { return StrCat(kEnvDir, "/", app); }
 
 // Below DIR.

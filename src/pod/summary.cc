@@ -77,6 +77,7 @@ Summary Summarize(const appc::PodManifest& manifest,
   Summary summary;
   summary.user_annotations = Pairs(manifest.user_annotations);
   summary.user_labels = Pairs(manifest.user_labels);
+  summary.is_mutable = manifest.IsMutable();
   for (size_t i = 0; i < manifest.apps.size(); ++i) {
     const appc::RuntimeApp& app = manifest.apps[i];
     const appc::ImageManifest* image = i < images.size() ? images[i] : nullptr;
@@ -107,6 +108,7 @@ Summary Summarize(const appc::PodManifest& manifest,
 std::string FormatSummary(const Summary& summary, size_t manifest_size) {
   std::string out = StrCat(kMagic, " ", manifest_size, "\n");
   AppendLine(out, "stage1", {summary.stage1_dir});
+  if (summary.is_mutable) AppendLine(out, "mutable", {});
   AppendPairs(out, "annotation", summary.user_annotations);
   AppendPairs(out, "label", summary.user_labels);
   for (const AppSummary& app : summary.apps) {
@@ -145,6 +147,8 @@ std::optional<Summary> ParseSummary(std::string_view text, size_t manifest_size)
       row.image_name = std::move(f[3]);
     } else if (f[0] == "stage1" && f.size() == 2) {
       summary.stage1_dir = std::move(f[1]);
+    } else if (f[0] == "mutable" && f.size() == 1) {
+      summary.is_mutable = true;
     } else if (f[0] == "mount" && f.size() == 5 && app) {
       app->mounts.push_back({std::move(f[1]), std::move(f[2]), std::move(f[3]), f[4] == "ro"});
     } else if (f[0] == "annotation" && f.size() == 3) {

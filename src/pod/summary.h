@@ -42,6 +42,7 @@ struct AppSummary {
 
 struct Summary {
   std::string stage1_dir;  // Pod::Stage1WritableDir
+  bool is_mutable = false;
   std::vector<AppSummary> apps;
   KeyValues user_annotations;
   KeyValues user_labels;

@@ -64,6 +64,25 @@ const char* AppStateName(State state) {
   }
 }
 
+// What the files say of an app that was added to a mutable pod; nothing of others.
+void ReadAppFiles(const pod::Pod& pod, const std::string& stage1_dir, AppStatus* row) {
+  auto time = [&](const std::string& file) {
+    return pod.ModifiedNs(StrCat(stage1_dir, "/", file).c_str());
+  };
+  const std::string& name = row->summary.name;
+  row->created_ns = time(pod::AppCreatedFile(name));
+  row->started_ns = time(pod::AppStartedFile(name));
+  row->finished_ns = time(pod::AppStatusFile(name));
+  row->exit_code = pod.AppExitCode(stage1_dir, name);
+  if (row->exit_code) {
+    row->state = "exited";
+  } else if (row->started_ns) {
+    row->state = pod.state() == State::kRunning ? "running" : "exited";
+  } else {
+    row->state = row->created_ns ? "created" : "unknown";
+  }
+}
+
 // Everything but apps needs no manifest, so a damaged pod still has a row. The first damage is
 // reported.
 PodStatus ReadStatus(const pod::Pod& pod, bool details, std::vector<Error>* errors) {
@@ -100,7 +119,11 @@ PodStatus ReadStatus(const pod::Pod& pod, bool details, std::vector<Error>* erro
       }
     }
     row.summary = std::move(app);
+    if (details && summary->is_mutable && pod.stage() >= pod::Stage::kRun) {
+      ReadAppFiles(pod, summary->stage1_dir, &row);
+    }
   }
+  status.is_mutable = summary->is_mutable;
   status.user_annotations = std::move(summary->user_annotations);
   status.user_labels = std::move(summary->user_labels);
   return status;

@@ -40,6 +40,7 @@ struct PodStatus {
   std::optional<int> pid;               // as `status` prints it; GetPodStatus only
   std::vector<NetworkStatus> networks;  // of running and exited pods
   std::vector<AppStatus> apps;          // empty where preparing has not come so far
+  bool is_mutable = false;
   pod::KeyValues user_annotations, user_labels;
 };
 

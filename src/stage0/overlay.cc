@@ -128,6 +128,15 @@ Status MakeMtab(int dir, const store::Store& store, const std::string& tree,
   return {};
 }
 
+// Upper and work directory of an app.
+Status MakeAppDirs(int dir, gid_t group, const store::Store& store, const Preparation::App& app) {
+  TRY(MakeTreeDir(dir, app.tree_id, group));
+  OverlayPaths paths = PathsOf(app.tree_id, app.name);
+  TRY(MakeRoot(dir, store, app.tree_id, paths.upper));
+  TRY(MakeDir(dir, paths.work, 0755));
+  return MakeMtab(dir, store, app.tree_id, paths.upper);
+}
+
 // Whether directory entries tell their type, without which overlays do not work.
 bool TellsTypes(const std::string& dir) {
   auto fd = Open(dir, O_RDONLY | O_DIRECTORY);
@@ -160,6 +169,14 @@ std::string OverlayObstacle(const std::string& data_dir) {
   return "";
 }
 
+Status MakeAppOverlayDirs(const pod::Pod& pod, const store::Store& store,
+                          const Preparation::App& app) {
+  struct stat st;
+  if (::fstat(pod.fd(), &st) != 0) return SysErr("stat ", pod.path());
+  TRY(MakeAppDirs(pod.fd(), st.st_gid, store, app));
+  return WriteFileAt(pod.fd(), pod::AppTreeFile(app.name), app.tree_id, 0640);
+}
+
 Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store,
                        const std::string& stage1_tree, const std::vector<Preparation::App>& apps) {
   int dir = pod.fd();
@@ -179,11 +196,7 @@ Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store,
     TRY(MakeDir(dir, StrCat(stage1.upper, "/", path), 0755));
   }
   for (const Preparation::App& app : apps) {
-    TRY(MakeTreeDir(dir, app.tree_id, st.st_gid));
-    OverlayPaths paths = PathsOf(app.tree_id, app.name);
-    TRY(MakeRoot(dir, store, app.tree_id, paths.upper));
-    TRY(MakeDir(dir, paths.work, 0755));
-    TRY(MakeMtab(dir, store, app.tree_id, paths.upper));
+    TRY(MakeAppDirs(dir, st.st_gid, store, app));
     std::string stage2 = StrCat(stage1.upper, "/", pod::AppDir(app.name));
     TRY(MakeDir(dir, stage2, 0755));
     TRY(MakeDir(dir, StrCat(stage2, "/rootfs"), 0755));
@@ -256,11 +269,23 @@ Status MountStage1Directory(const std::string& stage1_tree, std::span<const char
 
 Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps) {
   for (const Preparation::App& app : apps) {
-    TRY_CTX(MountOverlay(store, app.tree_id, app.name,
-                         StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))),
-            "app ", app.name);
+    TRY_CTX(
+        MountAppOverlay(store, app, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))),
+        "app ", app.name);
   }
   return {};
+}
+
+Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
+                       const std::string& target) {
+  return MountOverlay(store, app.tree_id, app.name, target);
+}
+
+Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,
+                   const std::string& path) {
+  TRY(MakeRoot(AT_FDCWD, store, app.tree_id, path));
+  TRY(store.CopyTree(app.tree_id, StrCat(pod.path(), "/", path)));
+  return MakeMtab(AT_FDCWD, store, app.tree_id, path);
 }
 
 void UnmountOverlays(const pod::Pod& pod) {

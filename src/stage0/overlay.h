@@ -26,6 +26,9 @@ std::string OverlayObstacle(const std::string& data_dir);
 // An app whose etc has no mtab gets the link to /proc, here as in CopyTrees.
 Status MakeOverlayDirs(const pod::Pod& pod, const store::Store& store,
                        const std::string& stage1_tree, const std::vector<Preparation::App>& apps);
+// The same for one app alone, without its directory in stage1's root.
+Status MakeAppOverlayDirs(const pod::Pod& pod, const store::Store& store,
+                          const Preparation::App& app);
 // Copies the trees instead.
 Status CopyTrees(const pod::Pod& pod, const store::Store& store, const std::string& stage1_tree,
                  const std::vector<Preparation::App>& apps);
@@ -38,6 +41,12 @@ Status MountStage1Overlay(const store::Store& store, const std::string& stage1_t
 Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories);
 // Then the overlays of the apps, upon it.
 Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps);
+// One app's overlay onto a directory.
+Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
+                       const std::string& target);
+// One app's copy: `path` is relative to the pod, whose directory is the working directory.
+Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,
+                   const std::string& path);
 // The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one
 // option, with paths of descriptors, for it must fit a page. The working directory is the pod's.
 Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,

@@ -182,6 +182,8 @@ std::string RuntimeConfig(const RunOptions& options, const std::string& private_
       json::Value::Object({{"DisablePaths", options.insecure_paths},
                            {"DisableCapabilities", options.insecure_capabilities},
                            {"DisableSeccomp", options.insecure_seccomp}});
+  // For apps that are added later.
+  if (options.insecure_limits) insecure.Set("DisableLimits", true);
   return json::Write(json::Value::Object({{"MetadataServiceURL", ""},
                                           {"PrivateUsers", private_users},
                                           {"MDSToken", options.mds_token},

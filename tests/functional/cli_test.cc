@@ -178,15 +178,6 @@ TEST_F(Cli, UnknownHelpTopicIsNamed) {
   EXPECT_TRUE(StartsWith(output.err, "Unknown help topic [`bogus`].")) << output.err;
 }
 
-TEST_F(Cli, ExperimentsAreUnknownCommandsUnlessAskedFor) {
-  for (const char* command : {"app", "attach"}) {
-    Output output = Rkt({command, "list"});
-    EXPECT_EQ(output.code, 254);
-    EXPECT_TRUE(Contains(output.err, std::string("unknown command \"") + command + "\""))
-        << output.err;
-  }
-}
-
 TEST_F(Cli, CommandsThatNeedRootSaySo) {
   std::string rkt = PublicCopy();
   const std::string uuid = "6b2f1a6e-0000-4000-8000-000000000000";

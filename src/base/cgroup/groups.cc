@@ -165,22 +165,57 @@ Status CheckSubcgroup(std::string_view subcgroup) {
   return {};
 }
 
+Result<PodGroups::App> EnterableApp(const Plan::App& app) {
+  PodGroups::App entry;
+  if (!app.v2_group.empty()) entry.v2 = TRY(Open(app.v2_group, O_PATH | O_DIRECTORY));
+  for (const std::string& group : app.v1_groups) {
+    entry.v1_tasks.push_back(TRY(Open(StrCat(group, "/tasks"), O_WRONLY)));
+  }
+  return entry;
+}
+
 Result<PodGroups> Enterable(Plan plan) {
   PodGroups groups;
   if (!plan.supervisor_group.empty()) {
     groups.supervisor = TRY(Open(plan.supervisor_group, O_PATH | O_DIRECTORY));
   }
-  for (const Plan::App& app : plan.apps) {
-    PodGroups::App entry;
-    if (!app.v2_group.empty()) entry.v2 = TRY(Open(app.v2_group, O_PATH | O_DIRECTORY));
-    for (const std::string& group : app.v1_groups) {
-      entry.v1_tasks.push_back(TRY(Open(StrCat(group, "/tasks"), O_WRONLY)));
-    }
-    groups.apps.push_back(std::move(entry));
-  }
+  for (const Plan::App& app : plan.apps) groups.apps.push_back(TRY(EnterableApp(app)));
   groups.subcgroup = std::move(plan.subcgroup);
   groups.missing = std::move(plan.missing);
   return groups;
+}
+
+// Where the hierarchies are mounted.
+Result<std::vector<std::string>> Tops() {
+  std::vector<std::string> tops;
+  if (Exists(StrCat(kRoot, "/cgroup.procs"))) {
+    tops.emplace_back(kRoot);
+    return tops;
+  }
+  Result<std::vector<DirEntry>> entries = ListDirAt(AT_FDCWD, kRoot);
+  if (!entries) {
+    if (entries.error().err() == ENOENT) return tops;
+    return std::move(entries).error();
+  }
+  for (const DirEntry& entry : *entries) {
+    if (entry.type == DT_DIR) tops.push_back(StrCat(kRoot, "/", entry.name));
+  }
+  return tops;
+}
+
+Status CheckMissing(const std::vector<Missing>& all, bool without) {
+  for (const Missing& missing : all) {
+    std::string whose =
+        missing.app.empty() ? std::string("the pod") : StrCat("app ", Quote(missing.app));
+    if (missing.isolator == kDevicePolicy) {
+      return Err(Code::kNotFound, kDevicePolicy, " of ", whose,
+                 " cannot be set: neither the devices controller nor the unified hierarchy is mounted");
+    }
+    if (without) continue;
+    return Err(Code::kUnsupported, missing.isolator, " of ", whose,
+               " cannot be set: support is disabled in the kernel");
+  }
+  return {};
 }
 
 }  // namespace
@@ -213,24 +248,10 @@ Result<Plan> PlanFor(const PodRequest& request) {
 
 Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without) {
   std::string subcgroup = plan.subcgroup;
-  auto check = [&]() -> Status {
-    for (const Missing& missing : plan.missing) {
-      std::string whose =
-          missing.app.empty() ? std::string("the pod") : StrCat("app ", Quote(missing.app));
-      if (missing.isolator == kDevicePolicy) {
-        return Err(Code::kNotFound, kDevicePolicy, " of ", whose,
-                   " cannot be set: neither the devices controller nor the unified hierarchy is mounted");
-      }
-      if (without) continue;
-      return Err(Code::kUnsupported, missing.isolator, " of ", whose,
-                 " cannot be set: support is disabled in the kernel");
-    }
-    return {};
-  };
   // What the machine as a whole cannot do is said before anything is made.
-  TRY(check());
+  TRY(CheckMissing(plan.missing, without));
   Status executed = Execute(plan.steps, &plan.missing);
-  if (executed) executed = check();
+  if (executed) executed = CheckMissing(plan.missing, without);
   Result<PodGroups> groups =
       executed ? Enterable(std::move(plan)) : Result<PodGroups>(std::move(executed).error());
   if (!groups) {
@@ -239,6 +260,31 @@ Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without) {
     (void)removed;
   }
   return groups;
+}
+
+Result<PodGroups::App> AddApp(std::string_view subcgroup, const PodRequest& request, bool without,
+                              std::vector<Missing>* missing) {
+  if (subcgroup.empty()) return PodGroups::App();
+  TRY(CheckSubcgroup(subcgroup));
+  Plan plan = MakeAppPlan(TRY(Discover(true)), subcgroup, request);
+  TRY(CheckMissing(plan.missing, without));
+  TRY(Execute(plan.steps, &plan.missing));
+  TRY(CheckMissing(plan.missing, without));
+  *missing = plan.missing;
+  return EnterableApp(plan.apps[0]);
+}
+
+Status RemoveApp(std::string_view subcgroup, std::string_view app, int timeout_ms) {
+  if (subcgroup.empty()) return {};
+  TRY(CheckSubcgroup(subcgroup));
+  Status result;
+  int64_t deadline = NowMs() + timeout_ms;
+  for (const std::string& top : TRY(Tops())) {
+    std::string path = StrCat(top, "/", subcgroup, "/system.slice/", app, ".service");
+    Status removed = RemoveOwned(path, deadline);
+    if (!removed && result) result = std::move(removed);
+  }
+  return result;
 }
 
 Result<PodGroups> SetUp(const PodRequest& request) {
@@ -260,19 +306,9 @@ Status Remove(std::string_view subcgroup, std::string_view uuid, int timeout_ms)
   }
   if (owned && TRY(ContainsSelf(subcgroup))) return {};
 
-  std::vector<std::string> tops;
-  if (Exists(StrCat(kRoot, "/cgroup.procs"))) {
-    tops.emplace_back(kRoot);
-  } else {
-    Result<std::vector<DirEntry>> entries = ListDirAt(AT_FDCWD, kRoot);
-    if (!entries) return entries.error().err() == ENOENT ? Status() : std::move(entries).error();
-    for (const DirEntry& entry : *entries) {
-      if (entry.type == DT_DIR) tops.push_back(StrCat(kRoot, "/", entry.name));
-    }
-  }
   Status result;
   int64_t deadline = NowMs() + timeout_ms;
-  for (const std::string& top : tops) {
+  for (const std::string& top : TRY(Tops())) {
     std::string path = StrCat(top, "/", subcgroup);
     Status removed = owned     ? RemoveOwned(path, deadline)
                      : payload ? RemoveGroup(AT_FDCWD, path, false, 0)

@@ -37,6 +37,14 @@ Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without = false);
 // Both, where nobody has to find the groups again.
 Result<PodGroups> SetUp(const PodRequest& request);
 
+// One app more, the only one of the request, in a running pod that grows. Its groups may be there already. An empty
+// subcgroup: the pod has no groups, nor has the app. What the machine cannot set is an error as in Make, or goes to
+// `missing` with `without`.
+Result<PodGroups::App> AddApp(std::string_view subcgroup, const PodRequest& request, bool without,
+                              std::vector<Missing>* missing);
+// Removes that app's groups, killing what still runs in them.
+Status RemoveApp(std::string_view subcgroup, std::string_view app, int timeout_ms = 2000);
+
 // Carries the steps out in order. The error names the file: write "64000000" to /sys/...: ...
 // A limit whose file does not exist goes to `missing`.
 Status Execute(const std::vector<Step>& steps, std::vector<Missing>* missing);

@@ -101,9 +101,35 @@ class Planner {
     Sort();
     bool v2_limits = !v2_controllers_.empty();
     bool v2 = layout_.unified || v2_limits || v2_devices_;
-    if (v2 || !v1_.empty()) plan_.subcgroup = Subcgroup(v2, v2_limits);
+    if (v2 || !v1_.empty() || (request_.grows && !layout_.v1.empty())) plan_.subcgroup = Subcgroup(v2, v2_limits);
     if (v2) PlanV2();
     for (const Hierarchy* hierarchy : v1_) PlanV1(*hierarchy);
+    return std::move(plan_);
+  }
+
+  // The one app of the request, in a pod that has its groups already.
+  Plan MakeApp(std::string_view subcgroup) {
+    plan_.apps.resize(1);
+    plan_.subcgroup = subcgroup;
+    Sort();
+    const AppRequest& app = request_.apps[0];
+    std::vector<DeviceRule> devices = app.devices.empty() ? request_.devices : app.devices;
+    std::string beneath = StrCat(subcgroup, "/system.slice/", app.name, ".service");
+    auto make_group = [&](const Hierarchy& hierarchy, bool has_devices) {
+      MakeDirs(hierarchy.mount_point, beneath, [](const std::string&) {});
+      std::string group = StrCat(hierarchy.mount_point, "/", beneath);
+      if (has_devices) AllowDevices(group, devices);
+      AddSettings(0, &hierarchy, group, group);
+      return group;
+    };
+    // Without controllers pid 1 is in the pod's group itself, and so are the apps.
+    bool handed_down = std::any_of(std::begin(kSettings), std::end(kSettings), [&](const Setting& setting) {
+      return V2() && V2()->Has(setting.v2_controller);
+    });
+    if (handed_down || v2_devices_) plan_.apps[0].v2_group = make_group(*V2(), v2_devices_);
+    for (const Hierarchy* hierarchy : v1_) {
+      plan_.apps[0].v1_groups.push_back(make_group(*hierarchy, hierarchy == v1_devices_));
+    }
     return std::move(plan_);
   }
 
@@ -137,6 +163,14 @@ class Planner {
     SortDevices();
     if (!request_.limits.empty()) SortLimits(kPod);
     for (size_t app = 0; app < request_.apps.size(); ++app) SortLimits(app);
+    if (!request_.grows || !V2()) return;
+    // Whatever an app that comes later may need is handed down.
+    for (const Setting& setting : kSettings) {
+      if (V1(setting.v1_controller) || !V2()->Has(setting.v2_controller)) continue;
+      if (std::find(v2_controllers_.begin(), v2_controllers_.end(), setting.v2_controller) == v2_controllers_.end()) {
+        v2_controllers_.emplace_back(setting.v2_controller);
+      }
+    }
   }
 
   // v2 has no controller for devices but takes programs, at any group.
@@ -367,7 +401,7 @@ class Planner {
 }  // namespace
 
 bool PodRequest::has_limits() const {
-  return !limits.empty() || confine_devices ||
+  return grows || !limits.empty() || confine_devices ||
          std::any_of(apps.begin(), apps.end(), [](const AppRequest& app) {
            return !app.limits.empty() || !app.devices.empty();
          });
@@ -379,6 +413,10 @@ std::string ScopeName(std::string_view uuid) {
 
 Plan MakePlan(const Layout& layout, const PodRequest& request) {
   return Planner(layout, request).Make();
+}
+
+Plan MakeAppPlan(const Layout& layout, std::string_view subcgroup, const PodRequest& request) {
+  return Planner(layout, request).MakeApp(subcgroup);
 }
 
 }  // namespace rkt::cgroup

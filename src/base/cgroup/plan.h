@@ -59,6 +59,8 @@ struct PodRequest {
   // 0: none.
   uint64_t default_pids = 0;
   bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
+  // Apps will come while the pod runs: it has its subcgroup and the groups above theirs at once.
+  bool grows = false;
   bool has_limits() const;
 };
 
@@ -111,5 +113,7 @@ struct Plan {
 // rkt-UUID.
 std::string ScopeName(std::string_view uuid);
 Plan MakePlan(const Layout& layout, const PodRequest& request);
+// One app more, the only one of the request, in a pod that grows and whose subcgroup this is.
+Plan MakeAppPlan(const Layout& layout, std::string_view subcgroup, const PodRequest& request);
 
 }  // namespace rkt::cgroup

@@ -381,6 +381,35 @@ TEST(DevicePolicy, OfThePodItLiesAboveTheAppsGroups) {
   EXPECT_EQ(plan.apps[1].v1_groups.size(), 1u);
 }
 
+// A pod to which apps are added has what their groups need from the start.
+TEST(GrowingPod, HasItsSubcgroupBeforeItsApps) {
+  PodRequest request{kUuid, {}};
+  request.grows = true;
+  Plan v1 = MakePlan(V1(), request);
+  EXPECT_TRUE(v1.subcgroup.ends_with(kScope)) << v1.subcgroup;
+  EXPECT_THAT(v1.steps, IsEmpty());
+  Plan v2 = MakePlan(V2("/"), request);
+  EXPECT_THAT(Texts(v2), testing::Contains(testing::HasSubstr("/POD/cgroup.subtree_control = +memory +cpu")));
+  EXPECT_THAT(Texts(v2), testing::Contains(testing::HasSubstr("/POD/system.slice/cgroup.subtree_control = +memory +cpu")));
+  EXPECT_TRUE(v2.supervisor_group.ends_with("/init.scope"));
+}
+
+TEST(GrowingPod, AddedAppsGetGroupsOfTheirOwn) {
+  PodRequest app{kUuid, {{"web", {}}}};
+  app.apps[0].limits.memory_bytes = 64000000;
+  Plan v1 = MakeAppPlan(V1(), kScope, app);
+  ASSERT_EQ(v1.apps.size(), 1u);
+  EXPECT_THAT(v1.apps[0].v1_groups, ElementsAre(StrCat("/sys/fs/cgroup/memory/", kScope, "/system.slice/web.service")));
+  EXPECT_THAT(Texts(v1), testing::Contains("/memory/POD/system.slice/web.service/memory.limit_in_bytes = 64000000"));
+  Plan v2 = MakeAppPlan(V2("/"), kScope, app);
+  EXPECT_THAT(Texts(v2), testing::Contains("/POD/system.slice/web.service/memory.max = 64000000"));
+  EXPECT_TRUE(v2.apps[0].v2_group.ends_with("/web.service"));
+  // Without limits: beside pid 1's group on v2, nowhere on v1.
+  app.apps[0].limits = {};
+  EXPECT_TRUE(MakeAppPlan(V2("/"), kScope, app).apps[0].v2_group.ends_with("/web.service"));
+  EXPECT_THAT(Texts(MakeAppPlan(V1(), kScope, app)), IsEmpty());
+}
+
 TEST(DevicePolicy, WithoutAnyHierarchyItIsMissing) {
   Plan plan = MakePlan(ParseLayout("", "", ""), DeviceRequest());
   ASSERT_EQ(plan.missing.size(), 1u);

@@ -24,4 +24,11 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments);  // /enter
 Result<int> StopCommand(const std::vector<std::string>& arguments);   // /stop
 Result<int> GcCommand(const std::vector<std::string>& arguments);     // /gc
 
+// The crossing entry points: their working directory is S1, their environment tells the pod's process.
+Result<int> AppAddCommand(const std::vector<std::string>& arguments);    // /app_add
+Result<int> AppStartCommand(const std::vector<std::string>& arguments);  // /app_start
+Result<int> AppStopCommand(const std::vector<std::string>& arguments);   // /app_stop
+Result<int> AppRmCommand(const std::vector<std::string>& arguments);     // /app_rm
+Result<int> AttachCommand(const std::vector<std::string>& arguments);    // /attach
+
 }  // namespace rkt::native

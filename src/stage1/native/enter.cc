@@ -21,7 +21,6 @@
 
 #include "base/cgroup/layout.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "pod/paths.h"
 #include "stage1/common/environment.h"
@@ -30,6 +29,7 @@
 #include "stage1/native/commands.h"
 #include "stage1/native/plan.h"
 #include "stage1/native/running_app.h"
+#include "stage1/native/runtime_config.h"
 #include "stage1/native/session.h"
 
 namespace rkt::native {
@@ -38,29 +38,6 @@ namespace {
 
 constexpr int kUnknownApp = 6;
 constexpr int kCannotExecute = 1;
-
-// What the pod was started with, as far as it loosens the confinement.
-Result<RunOptions> ReadRuntimeConfig(int pod_dir) {
-  RunOptions options;
-  auto text = ReadFileAt(pod_dir, pod::kRuntimeConfigFile, 1 << 20);
-  if (!text) {
-    if (text.error().code() == Code::kNotFound) return options;
-    return std::move(text).error();
-  }
-  json::Value config = TRY_CTX(json::Parse(*text), pod::kRuntimeConfigFile);
-  const json::Value* insecure = config.Find("InsecureOptions");
-  auto flag = [&](const char* name) {
-    const json::Value* value = insecure != nullptr ? insecure->Find(name) : nullptr;
-    return value != nullptr && value->is_bool() && value->boolean();
-  };
-  if (const json::Value* url = config.Find("MetadataServiceURL"); url != nullptr && url->is_string()) {
-    options.metadata_url = url->text();
-  }
-  options.disable_paths = flag("DisablePaths");
-  options.disable_capabilities = flag("DisableCapabilities");
-  options.disable_seccomp = flag("DisableSeccomp");
-  return options;
-}
 
 // The last number of the line "NSpid:" of a process: its id in its own pid namespace. 0 where it cannot be read.
 int InnerPid(int pid) {

@@ -27,6 +27,16 @@ int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line) {
     status = StopCommand(arguments);
   } else if (name == "gc") {
     status = GcCommand(arguments);
+  } else if (name == "app_add") {
+    status = AppAddCommand(arguments);
+  } else if (name == "app_start") {
+    status = AppStartCommand(arguments);
+  } else if (name == "app_stop") {
+    status = AppStopCommand(arguments);
+  } else if (name == "app_rm") {
+    status = AppRmCommand(arguments);
+  } else if (name == "attach") {
+    status = AttachCommand(arguments);
   }
   if (!status) {
     PrintError("stage1", status.error());

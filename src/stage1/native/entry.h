@@ -16,7 +16,7 @@ namespace rkt::native {
 // Directories of the image's root that are there for this program (CMakeLists.txt names them to the packer).
 constexpr const char* kRootDirectories[] = {"dev", "proc", "rkt/volumes"};
 
-// argv[0] names the entry point by its last element (init, enter, stop, gc); the others are its arguments as the stage1
+// argv[0] names the entry point by its last element (init, enter, stop, gc, app_add ...); the others are its arguments as the stage1
 // contract has them, in the pod's directory. Prints errors; gives what the process shall exit with.
 int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line);
 

@@ -161,6 +161,7 @@ void PlanDevices(PodPlan& plan, const RunOptions& options) {
 cgroup::PodRequest GroupRequest(const PodPlan& plan) {
   cgroup::PodRequest request;
   request.uuid = plan.uuid;
+  request.grows = plan.grows;
   request.limits = plan.limits;
   request.confine_devices = plan.confine_devices;
   request.devices = plan.devices;

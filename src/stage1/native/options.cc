@@ -108,8 +108,8 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
   if (!options.private_users.empty()) {
     return Err(Code::kUnsupported, "--private-users is not supported by this version of stage1-native");
   }
-  if (options.mutable_pod) {
-    return Err(Code::kUnsupported, "mutable pods are not supported by this version of stage1-native");
+  if (options.mutable_pod && options.interactive) {
+    return Err(Code::kInvalid, "a mutable pod cannot be interactive");
   }
   return options;
 }
@@ -146,6 +146,39 @@ Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments
   if (options.pid == 0) return Err(Code::kInvalid, "--pid is missing");
   if (options.app.empty()) return Err(Code::kInvalid, "--appname is missing");
   if (options.argv.empty()) return Err(Code::kInvalid, "no command");
+  return options;
+}
+
+Result<CrossingOptions> ParseCrossingOptions(const std::vector<std::string>& arguments) {
+  CrossingOptions options;
+  for (const std::string& word : arguments) {
+    auto flag = AsFlag(word);
+    if (!flag) return Err(Code::kInvalid, "unexpected argument ", Quote(word));
+    std::string value(flag->value.value_or(""));
+    if (flag->name == "app") {
+      options.app = value;
+    } else if (flag->name == "uuid") {
+      options.uuid = value;
+    } else if (flag->name == "action") {
+      options.action = value;
+    } else if (flag->name == "tty-in") {
+      options.tty_in = TRY(BoolOf(*flag));
+    } else if (flag->name == "tty-out") {
+      options.tty_out = TRY(BoolOf(*flag));
+    } else if (flag->name == "stdin") {
+      options.standard_in = TRY(BoolOf(*flag));
+    } else if (flag->name == "stdout") {
+      options.standard_out = TRY(BoolOf(*flag));
+    } else if (flag->name == "stderr") {
+      options.standard_err = TRY(BoolOf(*flag));
+    } else if (flag->name != "debug") {
+      return Err(Code::kInvalid, "unknown flag --", flag->name);
+    }
+  }
+  // It becomes part of paths.
+  if (options.app.empty() || options.app.find('/') != std::string::npos || options.app[0] == '.') {
+    return Err(Code::kInvalid, "--app: ", Quote(options.app), " is no name of an app");
+  }
   return options;
 }
 

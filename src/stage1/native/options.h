@@ -50,6 +50,16 @@ struct EnterOptions {
 };
 Result<EnterOptions> ParseEnterOptions(const std::vector<std::string>& arguments);
 
+// Of the crossing entry points: app/add, app/start, app/stop, app/rm, and attach with an action.
+struct CrossingOptions {
+  std::string app;
+  std::string uuid;    // app/add only
+  std::string action;  // "list", "auto-attach", "custom-attach"
+  bool tty_in = false, tty_out = false;
+  bool standard_in = false, standard_out = false, standard_err = false;
+};
+Result<CrossingOptions> ParseCrossingOptions(const std::vector<std::string>& arguments);
+
 struct StopOptions {
   bool force = false;
   std::string uuid;

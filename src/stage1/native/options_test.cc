@@ -35,7 +35,21 @@ TEST(RunOptions, RefusesWhatItCannotDoByName) {
   EXPECT_NE(error({"--net=none", "--frob", kUuid}).find("unknown flag --frob"), std::string::npos);
   EXPECT_NE(error({"--net=none"}).find("UUID"), std::string::npos);
   EXPECT_NE(error({"--net=none", "not-a-uuid"}).find("UUID"), std::string::npos);
-  EXPECT_NE(error({"--net=none", "--mutable", kUuid}).find("mutable"), std::string::npos);
+  EXPECT_EQ(error({"--net=none", "--mutable", kUuid}), "accepted");
+  EXPECT_NE(error({"--net=none", "--mutable", "--interactive", kUuid}).find("mutable"), std::string::npos);
+}
+
+TEST(CrossingOptions, NameOneAppThatIsNoPath) {
+  auto options = ParseCrossingOptions({"--debug=true", "--uuid=x", "--app=web"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->app, "web");
+  options = ParseCrossingOptions({"--action=custom-attach", "--tty-in=true", "--tty-out=false", "--stdin=false",
+                                  "--stdout=true", "--stderr=false", "--app=web", "--debug=false"});
+  ASSERT_TRUE(options);
+  EXPECT_TRUE(options->tty_in && !options->tty_out && !options->standard_in && options->standard_out);
+  for (const char* app : {"--app=", "--app=..", "--app=a/b", "--debug=true"}) {
+    EXPECT_FALSE(ParseCrossingOptions({app})) << app;
+  }
 }
 
 TEST(EnterOptions, TakesTheCommandBehindTheDashes) {

@@ -73,7 +73,7 @@ void LineSink::Line(std::string_view text, bool partial) {
     log_batch_ += LogTime(now_);
     log_batch_ += ' ';
     log_batch_ += stream_;
-    log_batch_ += partial ? " P " : " F ";
+    log_batch_ += plain_ ? " " : partial ? " P " : " F ";
     log_batch_ += text;
     log_batch_ += '\n';
   }

@@ -59,6 +59,8 @@ class LineSink {
   // Limits and the journal. The targets outlive this.
   void set_targets(const LogTargets* targets);
   void set_pid(int pid) { pid_ = pid; }
+  // Lines of the log without the mark of partial ones, as kubelets before the CRI's format read them.
+  void set_plain() { plain_ = true; }
   // Text as it was read, lines whole or not.
   void Take(std::string_view text);
   // The last line, where it had no end.
@@ -74,6 +76,7 @@ class LineSink {
   int log_;
   Console* console_;
   const LogTargets* targets_ = nullptr;
+  bool plain_ = false;
   int pid_ = 0;
   timespec now_ = {};       // of the text being taken
   timespec uptime_ = {};

@@ -175,17 +175,56 @@ Status PlanAppLabel(AppPlan& app, PodPlan& plan, int pod_dir, const appc::App& s
   return {};
 }
 
-Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, const appc::PodManifest& manifest,
-                        const appc::RuntimeApp& runtime, const appc::App& section, const RunOptions& options) {
+// The modes of the standard streams, as stage0 writes them down.
+Status PlanStreams(AppPlan& app, const appc::Annotations& annotations) {
+  struct Stream {
+    const char* name;
+    StreamMode AppPlan::*mode;
+  };
+  for (const Stream& stream : {Stream{"stdin", &AppPlan::stdin_mode}, Stream{"stdout", &AppPlan::stdout_mode},
+                               Stream{"stderr", &AppPlan::stderr_mode}}) {
+    const std::string* mode = appc::FindAnnotation(annotations, StrCat("coreos.com/rkt/stage2/", stream.name));
+    // Interactive apps have rkt's own streams, whatever these say.
+    if (mode == nullptr || *mode == "interactive") continue;
+    bool input = stream.mode == &AppPlan::stdin_mode;
+    if (*mode == "null") {
+      app.*stream.mode = StreamMode::kNull;
+    } else if (*mode == "stream") {
+      app.*stream.mode = StreamMode::kStream;
+    } else if (*mode == "tty") {
+      app.*stream.mode = StreamMode::kTty;
+    } else if (*mode == "log" && !input) {
+      app.*stream.mode = StreamMode::kLog;
+    } else {
+      return Err(Code::kInvalid, "unknown ", stream.name, " mode ", Quote(*mode));
+    }
+  }
+  return {};
+}
+
+// An app may ask for more or less time between SIGTERM and SIGKILL, in seconds.
+int StopTimeout(const appc::Annotations& annotations) {
+  constexpr int kLongest = 24 * 3600;
+  const std::string* text = appc::FindAnnotation(annotations, "coreos.com/rkt/stage2/stop-timeout");
+  auto seconds = text != nullptr ? ParseInt(*text) : std::nullopt;
+  return seconds && *seconds >= 0 && *seconds <= kLongest ? static_cast<int>(*seconds) : kStopTimeoutSeconds;
+}
+
+// `stage1` is a directory below which `stage1_path` (with a slash, or empty) is S1.
+Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int stage1, const char* stage1_path,
+                        const appc::PodManifest& manifest, const appc::RuntimeApp& runtime, const appc::App& section,
+                        const RunOptions& options) {
   AppPlan app;
   app.name = runtime.name;
   app.rootfs = pod::AppRootfs(runtime.name);
   app.readonly_rootfs = runtime.read_only_root_fs;
+  TRY(PlanStreams(app, runtime.annotations));
+  app.stop_timeout_seconds = StopTimeout(runtime.annotations);
   TRY(PlanConfinement(app, section, options));
   // Of an app that comes while the pod runs; at the pod's start it is not known yet.
   if (!plan.metadata_url.empty()) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
   TRY(PlanAppLabel(app, plan, pod_dir, section, manifest));
-  Fd root = TRY(OpenAt(pod_dir, StrCat(pod::kStage1Rootfs, "/", app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  Fd root = TRY(OpenAt(stage1, StrCat(stage1_path, app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   ImageFacts docker(pod_dir, runtime.name);
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, section,
                                    [&] { return docker.Image() != nullptr; }));
@@ -219,6 +258,8 @@ Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions&
   environment.container = "rkt";
   environment.terminal = options.terminal;
   environment.metadata_url = options.metadata_url;
+  // Whoever attaches has one that understands this, most likely.
+  if (app.stdin_mode == StreamMode::kTty || app.stdout_mode == StreamMode::kTty) environment.terminal = "xterm";
   for (const appc::EnvironmentVariable& variable : section.environment) {
     environment.app.emplace_back(variable.name, variable.value);
   }
@@ -234,11 +275,12 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
   plan.hostname = options.hostname.empty() ? StrCat("rkt-", options.uuid) : options.hostname;
   plan.private_ipc = options.PrivateIpc();
   plan.interactive = options.interactive;
-  if (manifest.apps.empty()) return Err(Code::kInvalid, "pod must contain at least one application");
+  plan.grows = options.mutable_pod;
+  if (manifest.apps.empty() && !plan.grows) return Err(Code::kInvalid, "pod must contain at least one application");
   if (plan.interactive && manifest.apps.size() > 1) {
     return Err(Code::kInvalid, "interactive option only supports pods with one app");
   }
-  VolumeTable volumes(plan);
+  VolumeTable volumes(plan, "rkt/volumes", false);
   plan.apps.reserve(manifest.apps.size());
   std::deque<appc::App> of_images;
   std::vector<const appc::App*> sections;
@@ -247,10 +289,28 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
       of_images.push_back(TRY_CTX(ImageSection(pod_dir, runtime.name, options), "app ", Quote(runtime.name)));
     }
     sections.push_back(runtime.app ? &*runtime.app : &of_images.back());
-    plan.apps.push_back(TRY_CTX(PlanApp(plan, volumes, pod_dir, manifest, runtime, *sections.back(), options), "app ",
-                                Quote(runtime.name)));
+    plan.apps.push_back(TRY_CTX(
+        PlanApp(plan, volumes, pod_dir, pod_dir, "stage1/rootfs/", manifest, runtime, *sections.back(), options),
+        "app ", Quote(runtime.name)));
   }
   TRY(PlanPodLimits(plan, manifest, sections));
+  PlanDevices(plan, options);
+  return plan;
+}
+
+std::string AddedVolumesDir(std::string_view app) { return StrCat("rkt/volumes/app-", app); }
+
+Result<PodPlan> MakeAddedPlan(int pod_dir, const appc::PodManifest& manifest, const std::string& app,
+                              const RunOptions& options, AddedFrom from) {
+  const appc::RuntimeApp* runtime = manifest.FindApp(app);
+  if (runtime == nullptr) return Err(Code::kNotFound, "no app ", Quote(app), " in the pod");
+  PodPlan plan;
+  plan.uuid = options.uuid;
+  VolumeTable volumes(plan, AddedVolumesDir(app), from == AddedFrom::kPod);
+  appc::App of_image;
+  if (!runtime->app) of_image = TRY(ImageSection(pod_dir, app, options));
+  plan.apps.push_back(TRY(PlanApp(plan, volumes, pod_dir, AT_FDCWD, "", manifest, *runtime,
+                                  runtime->app ? *runtime->app : of_image, options)));
   PlanDevices(plan, options);
   return plan;
 }

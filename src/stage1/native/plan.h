@@ -54,6 +54,17 @@ struct ProgramPlan {
   bool no_new_privileges = false;
 };
 
+// Seconds between SIGTERM and SIGKILL when an app is stopped, unless its annotation says more or less.
+inline constexpr int kStopTimeoutSeconds = 90;
+
+// Where one of an app's standard streams leads.
+enum class StreamMode : uint8_t {
+  kNull,
+  kLog,     // into the app's log, and to rkt's own stream with a prefix
+  kStream,  // to and from those who attach
+  kTty,     // a terminal of the app's own, for those who attach
+};
+
 struct AppPlan {
   std::string name;
   std::string rootfs;                  // "opt/stage2/NAME/rootfs", in the pod's root
@@ -74,6 +85,7 @@ struct AppPlan {
   // Written to /proc/self/attr/... before the program starts, where the kernel has that kind of labels.
   std::string label_file;
   std::string label;
+  int stop_timeout_seconds = kStopTimeoutSeconds;
   bool readonly_rootfs = false;
   bool allow_devices = false;
   bool notifies = false;               // its image says that it tells when it is ready (sd_notify)
@@ -84,6 +96,9 @@ struct AppPlan {
   std::vector<ActivatedPort> activated_ports;    // those that are `socketActivated`
   std::vector<int> sockets;                      // for the main program: descriptors 3 and up
   std::vector<std::string> socket_environment;   // and what it is told of them, LISTEN_PID first
+  StreamMode stdin_mode = StreamMode::kNull;
+  StreamMode stdout_mode = StreamMode::kLog;
+  StreamMode stderr_mode = StreamMode::kLog;
   std::vector<MountStep> mounts;       // point into `strings`
   size_t system_mount_count = 0;       // so many come before the user's own
   std::deque<std::string> strings;
@@ -106,6 +121,13 @@ struct PodPlan {
   // copy and to take down. That process then has the pod's root, too.
   bool shares_mount_namespace = false;
   bool awaits_apps = false;            // it is ready when the apps that notify say so, not when all have started
+  bool grows = false;                  // apps are added while it runs (--mutable)
+  // Files of the pod's root that its networks gave, with the app's paths they are shown at.
+  struct NetworkFile {
+    const char* target;
+    const char* source;
+  };
+  std::vector<NetworkFile> network_files;
   std::deque<VolumePlan> volumes;      // mount steps point into them
   cgroup::Limits limits;               // of all apps together
   // Some app could get at any device without a policy; those of the volumes, beside the pseudo devices.
@@ -132,6 +154,16 @@ void AddFilesOverVolumes(AppPlan& app, const RunOptions& options);
 // `pod_dir` is a descriptor of the pod's directory. Reads the apps' image manifests and looks into their roots.
 // kInvalid and kNotFound say which app cannot be started and why.
 Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, const RunOptions& options);
+
+// From where an app that is added to a running pod is looked at: from the host (where volumes are host paths), or from
+// pid 1 of the pod, whose working directory is S1 and where the volumes are mounted already.
+enum class AddedFrom { kHost, kPod };
+// The plan of one app of the manifest, for a pod that runs: `apps` has this one, `volumes` are the app's own, at
+// rkt/volumes/app-NAME/INDEX. The working directory is S1. kNotFound: there is no such app in the manifest.
+Result<PodPlan> MakeAddedPlan(int pod_dir, const appc::PodManifest& manifest, const std::string& app,
+                              const RunOptions& options, AddedFrom from);
+// Where the volumes of an added app are mounted, in S1.
+std::string AddedVolumesDir(std::string_view app);
 
 // One app's identity, confinement and environment, without its mounts: what `enter` needs too.
 Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options);

@@ -21,6 +21,7 @@
 #include "base/mount.h"
 #include "pod/paths.h"
 #include "stage1/common/name_files.h"
+#include "stage1/native/volume_plan.h"
 
 namespace rkt::native {
 
@@ -48,18 +49,6 @@ Result<Fd> OpenStage1Root() {
   return mount;
 }
 
-Status AttachVolume(int root, const VolumePlan& volume) {
-  if (volume.directory) {
-    TRY(MakeDirAt(root, volume.mount_path, 0755));
-  } else {
-    Fd file = TRY(OpenAt(root, volume.mount_path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
-  }
-  // The path is the host's and the administrator's: links in it are followed.
-  Fd source = TRY(Open(volume.source, O_PATH));
-  Fd mount = TRY(CloneMount(source.get(), "", volume.recursive));
-  return AttachMountAt(mount.get(), root, volume.mount_path);
-}
-
 // A file of the host shown, read-only, in the pod's root.
 Status AttachHostFile(int root, const char* source, const char* target) {
   Fd file = TRY(OpenAt(root, target, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
@@ -85,7 +74,7 @@ Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
   Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"nr_inodes", kMostSharedFiles}},
                         MOUNT_ATTR_NOSUID));
   ::umask(0);
-  if (BindsDevices(plan)) {
+  if (plan.grows || BindsDevices(plan)) {
     auto make = [&](const DeviceNode& node) -> Status {
       if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
         return SysErr("mknod /dev/", node.name);
@@ -128,7 +117,9 @@ Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
   if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));
   Fd root = TRY(OpenStage1Root());
   for (const VolumePlan& volume : plan.volumes) {
-    TRY_CTX(AttachVolume(root.get(), volume), "mounting the volume from ", Quote(volume.source));
+    auto mount = CloneVolume(volume);
+    Status attached = mount ? AttachVolume(root.get(), volume, mount->get()) : std::move(mount).error();
+    TRY_CTX(std::move(attached), "mounting the volume from ", Quote(volume.source));
   }
   if (options.resolv_mode == "host") {
     TRY(AttachHostFile(root.get(), "/etc/resolv.conf", pod::kResolvConf));

@@ -23,29 +23,10 @@ namespace {
 
 std::string InStage1(const char* path) { return StrCat(pod::kStage1Rootfs, "/", path); }
 
-// The file `target` of every app comes from `source` of the pod's root, before the user's own mounts.
+// The file `target` of every app comes from `source` of the pod's root.
 void ShowFile(PodPlan& plan, const char* target, const char* source) {
-  for (AppPlan& app : plan.apps) {
-    bool shown = false;
-    for (MountStep& step : app.mounts) {
-      if (step.kind == MountStep::Kind::kProvide && std::string_view(step.target) == target) {
-        step.source = source;
-        shown = true;
-      }
-    }
-    if (shown) continue;
-    MountStep file = {}, bind = {};
-    file.kind = MountStep::Kind::kFile;
-    file.mode = 0644;
-    bind.kind = MountStep::Kind::kProvide;
-    bind.source = source;
-    bind.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    file.target = bind.target = target;
-    file.optional = bind.optional = true;
-    auto position = app.mounts.begin() + static_cast<ptrdiff_t>(app.system_mount_count);
-    app.mounts.insert(position, {file, bind});
-    app.system_mount_count += 2;
-  }
+  plan.network_files.push_back({target, source});
+  for (AppPlan& app : plan.apps) ShowNetworkFile(app, plan.network_files.back());
 }
 
 Status AnnounceNetworks(const network::PodNetwork& networks, const RunOptions& options, int pod_dir,
@@ -66,6 +47,25 @@ Status AnnounceNetworks(const network::PodNetwork& networks, const RunOptions& o
 }
 
 }  // namespace
+
+void ShowNetworkFile(AppPlan& app, const PodPlan::NetworkFile& shown) {
+  for (MountStep& step : app.mounts) {
+    if (step.kind != MountStep::Kind::kProvide || std::string_view(step.target) != shown.target) continue;
+    step.source = shown.source;
+    return;
+  }
+  MountStep file = {}, bind = {};
+  file.kind = MountStep::Kind::kFile;
+  file.mode = 0644;
+  bind.kind = MountStep::Kind::kProvide;
+  bind.source = shown.source;
+  bind.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  file.target = bind.target = shown.target;
+  file.optional = bind.optional = true;
+  auto position = app.mounts.begin() + static_cast<ptrdiff_t>(app.system_mount_count);
+  app.mounts.insert(position, {file, bind});
+  app.system_mount_count += 2;
+}
 
 Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodManifest& manifest,
                                          const RunOptions& options, const std::string& pod_path, int pod_dir) {

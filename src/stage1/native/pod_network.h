@@ -36,6 +36,9 @@ Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& optio
 // In pid 1, with S1 as the working directory and the host's mounts still there: waits, and shows the apps the files.
 Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan);
 
+// The app gets to see a file that AwaitNetwork has noted in the plan, before the user's own mounts.
+void ShowNetworkFile(AppPlan& app, const PodPlan::NetworkFile& file);
+
 // Takes everything back, at the pod's end and again by gc.
 Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config);
 

@@ -43,19 +43,10 @@ namespace rkt::native {
 
 namespace {
 
-// An app may ask for more or less time between SIGTERM and SIGKILL, in seconds; the longest wish of a pod counts.
-constexpr char kStopTimeoutAnnotation[] = "coreos.com/rkt/stage2/stop-timeout";
-constexpr int kLongestStopTimeout = 24 * 3600;
-
-int StopTimeout(const appc::PodManifest& manifest) {
+// The longest wish of a pod's apps counts.
+int StopTimeout(const PodPlan& plan) {
   int longest = -1;
-  for (const appc::RuntimeApp& app : manifest.apps) {
-    const std::string* text = appc::FindAnnotation(app.annotations, kStopTimeoutAnnotation);
-    auto seconds = text != nullptr ? ParseInt(*text) : std::nullopt;
-    int wish = seconds && *seconds >= 0 && *seconds <= kLongestStopTimeout ? static_cast<int>(*seconds)
-                                                                          : kStopTimeoutSeconds;
-    longest = std::max(longest, wish);
-  }
+  for (const AppPlan& app : plan.apps) longest = std::max(longest, app.stop_timeout_seconds);
   return longest < 0 ? kStopTimeoutSeconds : longest;
 }
 
@@ -167,7 +158,7 @@ void HideCaller(CommandLine command_line) {
     PrintError("stage1", built.error());
     ::_exit(254);
   }
-  int status = Supervisor(plan, std::move(files), stop_timeout).Run();
+  int status = Supervisor(plan, options, std::move(files), stop_timeout).Run();
   ::_exit(status);
 }
 
@@ -275,7 +266,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   sigaddset(&waited, SIGCHLD);
 
   TerminalModes terminal(0);
-  auto pod = ClonePod(plan, options, files, StopTimeout(manifest), command_line, pod_path);
+  auto pod = ClonePod(plan, options, files, StopTimeout(plan), command_line, pod_path);
   int status = 254;
   Status written;
   if (pod) {

@@ -3,19 +3,22 @@
 
 #pragma once
 
-// Pid 1 of a pod: starts the apps, reaps, carries their output, writes their exit statuses, ends the pod. One thread,
-// one poll loop, nothing that waits for an app or for whoever reads the output.
+// Pid 1 of a pod: starts the apps, reaps, carries their output, writes their exit statuses, ends the pod; where apps
+// come and go (a mutable pod), takes the requests for that. One thread, one poll loop, nothing that waits for an app
+// or for whoever reads the output.
 
-#include <poll.h>
-
-#include <deque>
+#include <list>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/cgroup/groups.h"
 #include "base/fd.h"
+#include "stage1/native/app_streams.h"
+#include "stage1/native/control.h"
 #include "stage1/native/output.h"
 #include "stage1/native/plan.h"
+#include "stage1/native/poll_set.h"
 #include "stage1/native/terminal.h"
 
 namespace rkt::native {
@@ -29,14 +32,12 @@ struct SupervisorFiles {
   cgroup::PodGroups* groups = nullptr;
 };
 
-// Seconds between SIGTERM and SIGKILL when a pod is stopped, unless an app's annotation says more or less.
-inline constexpr int kStopTimeoutSeconds = 90;
-
 class Supervisor {
  public:
-  Supervisor(PodPlan& plan, SupervisorFiles files, int stop_timeout_seconds);
+  // `options` are those of the pod, for the apps that are added later.
+  Supervisor(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout_seconds);
   // The life of the pod; returns its exit status: that of the first app that failed, else 0. What apps make of
-  // being stopped does not count.
+  // being stopped does not count. In a mutable pod no app's status does.
   int Run();
 
  private:
@@ -44,48 +45,80 @@ class Supervisor {
   struct AppState {
     explicit AppState(AppPlan& p) : plan(&p) {}
     AppPlan* plan;
-    size_t index = 0;
+    const cgroup::PodGroups::App* group = nullptr;
+    int log = -1;
+    std::unique_ptr<AppStreams> streams;
     Phase phase = Phase::kPreStart;
     size_t program = 0;            // which of the phase's programs runs
     pid_t pid = -1;
     int status = 0;                // of the main program
     bool failed = false;           // something before the main program did
     bool executed = false;         // the main program's execve has succeeded
-    Fd out, out_write, err, err_write;
-    std::deque<LineSink> sinks;    // stdout, stderr
+    // Of a mutable pod:
+    ino_t mount_namespace = 0;     // of the program that runs
+    bool stopping = false;         // this app alone
+    int64_t kill_at_ms = 0;
+    std::vector<Fd> waiters;       // who asked for its stop
+    std::string failure;           // why it could not be started
+    // Of an app that was added:
+    std::unique_ptr<PodPlan> own_plan;
+    cgroup::PodGroups::App own_group;
+    Fd own_log;
   };
 
-  Status PrepareStreams();
-  Status OpenTerminal(AppState& app);
+  Status PrepareStreams(AppState& app, Fd plain_log);
   void StartNext(AppState& app);
   const ProgramPlan* NextProgram(AppState& app);
   Status Start(AppState& app, const ProgramPlan& program);
-  int Wait(std::vector<struct pollfd>& polls);
-  void HandleSignals();
-  void Reap();
-  void Ended(AppState& app, int status);
+  void Done(AppState& app);
   void ReportFailure(AppState& app, const ProgramPlan& program, const AppFailure& failure);
   void WriteRunningFiles(const AppState& app);
-  void ReadStream(AppState& app, int which, bool all);
-  void ReadTerminal();
-  void ReadKeyboard();
-  void BeginStop(int signal_number);
-  void KillAll();
   void AnnounceReady();
-  void Finish();
-  bool AllDone() const;
   void Complain(const std::string& text);
 
+  bool IsOver() const;
+  void FillPolls();
+  int Wait();
+  int64_t Deadline() const;
+  void MeetDeadlines();
+  void OnSignal(int, short);
+  void OnOutsideDeath(int, short);
+  void OnConsole(int which, short);
+  void OnKeyboard(int, short);
+  void OnTerminal(int, short);
+  void ReadTerminal();
+  void Reap();
+  void Ended(AppState& app, int status);
+  void BeginStop(int signal_number);
+  void KillAll();
+  void Finish();
+  void DrainClients(int64_t patience_ms);
+  bool AllDone() const;
+
+  // Mutable pods (supervisor_control.cc).
+  Status OpenControl();
+  void OnControl(int, short);
+  void OnConnection(int fd, short);
+  void Answer(int fd, ControlRequest& request);
+  Status StartAdded(ControlRequest& request);
+  Status RemoveAdded(const std::string& app);
+  void StopOne(AppState& app);
+  void Settle(AppState& app);
+  void Sweep();
+  AppState* FindApp(const std::string& name);
+
   PodPlan& plan_;
+  const RunOptions& options_;
   SupervisorFiles files_;
   int stop_timeout_seconds_;
-  std::deque<AppState> apps_;
+  std::list<AppState> apps_;
   Console stdout_{1};
   Console stderr_{2};
   TerminalModes terminal_{0};
   EscapeDetector escape_;
+  PollSet polls_;
   Fd signals_;
-  Fd master_, slave_;              // --interactive on a terminal
+  Fd master_;                      // --interactive on a terminal
   bool keyboard_open_ = false;
   std::string typed_;              // what the app's terminal has not taken yet
   bool stopping_ = false;
@@ -97,6 +130,10 @@ class Supervisor {
   int64_t kill_at_ms_ = 0;
   int exit_code_ = 0;              // of the first app that failed
   int code_at_stop_ = 0;           // what it was when the stop was asked for
+
+  Fd control_;
+  std::vector<Fd> connections_;
+  std::list<std::unique_ptr<AppStreams>> retired_;  // of apps that have ended: clients still get the rest
 };
 
 }  // namespace rkt::native

@@ -14,6 +14,7 @@
 
 #include "base/copy_tree.h"
 #include "base/file.h"
+#include "base/mount.h"
 #include "base/strings.h"
 #include "pod/paths.h"
 
@@ -105,7 +106,7 @@ Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
   }
   VolumePlan entry;
   entry.empty = volume.kind == appc::Volume::Kind::kEmpty;
-  entry.mount_path = StrCat("rkt/volumes/", plan_.volumes.size());
+  entry.mount_path = StrCat(directory_, "/", plan_.volumes.size());
   if (entry.empty) {
     entry.source = pod::SharedVolume(volume.name);
     entry.mode = volume.ModeBits();
@@ -115,7 +116,7 @@ Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
     entry.source = volume.source;
     entry.recursive = volume.recursive.value_or(true);
     struct stat st;
-    if (::stat(volume.source.c_str(), &st) != 0) {
+    if (::stat(mounted_ ? entry.mount_path.c_str() : entry.source.c_str(), &st) != 0) {
       return SysErr("volume ", Quote(volume.name), ": source ", volume.source);
     }
     entry.directory = S_ISDIR(st.st_mode);
@@ -123,6 +124,8 @@ Result<size_t> VolumeTable::Use(const appc::Volume& volume) {
     entry.device = S_ISCHR(st.st_mode) || entry.block;
     entry.device_number = st.st_rdev;
   }
+  // From there it is looked into.
+  if (mounted_) entry.source = entry.mount_path;
   plan_.volumes.push_back(std::move(entry));
   seen_.push_back(volume);
   return plan_.volumes.size() - 1;
@@ -203,6 +206,21 @@ void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMoun
   }
   // A mount that is read-only does not keep anybody from writing to a device: for that it takes a control group.
   if (!limited || app.allow_devices) app.devices.clear();
+}
+
+Result<Fd> CloneVolume(const VolumePlan& volume) {
+  // The path is the host's and the administrator's: links in it are followed.
+  Fd source = TRY(Open(volume.source, O_PATH));
+  return CloneMount(source.get(), "", volume.recursive);
+}
+
+Status AttachVolume(int root, const VolumePlan& volume, int mount) {
+  if (volume.directory) {
+    TRY(MakeDirAt(root, volume.mount_path, 0755));
+  } else {
+    Fd file = TRY(OpenAt(root, volume.mount_path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+  }
+  return AttachMountAt(mount, root, volume.mount_path);
 }
 
 Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {

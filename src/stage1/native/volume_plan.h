@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/native/plan.h"
 
@@ -18,7 +19,9 @@ namespace rkt::native {
 // The volumes of a pod in the order of their first use, each attached once.
 class VolumeTable {
  public:
-  explicit VolumeTable(PodPlan& plan) : plan_(plan) {}
+  // They are mounted in `directory` of S1. `mounted`: they are already, and host paths cannot be seen from here.
+  VolumeTable(PodPlan& plan, std::string directory, bool mounted)
+      : plan_(plan), directory_(std::move(directory)), mounted_(mounted) {}
 
   // The volume's index in PodPlan::volumes. Mounts may carry volumes of their own: those of one name are the same
   // volume only where they are alike. kNotFound: the source of a host volume is not there. kInvalid: two empty ones of
@@ -27,6 +30,8 @@ class VolumeTable {
 
  private:
   PodPlan& plan_;
+  std::string directory_;
+  bool mounted_;
   std::vector<appc::Volume> seen_;
 };
 
@@ -52,6 +57,11 @@ void AddUserMounts(AppPlan& app, const PodPlan& plan, const std::vector<UserMoun
 stage1::OpenFile PlannedFiles(int root, const PodPlan& plan, const std::vector<UserMount>& mounts);
 // The same in the pod's root, where the volumes are: for telling why a program could not be executed.
 stage1::OpenFile MountedFiles(int root, const AppPlan& app);
+
+// A detached copy of what the volume shows. The working directory is POD, and the host's file systems are seen.
+Result<Fd> CloneVolume(const VolumePlan& volume);
+// Attaches it at its place below `root`, which is S1.
+Status AttachVolume(int root, const VolumePlan& volume, int mount);
 
 // Makes the directories of the empty volumes in the pod's directory, with what they begin with.
 Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan);

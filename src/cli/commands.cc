@@ -36,8 +36,6 @@ constexpr CommandSpec kApp = Missing("app", "[command]", "Operate on the apps of
 constexpr CommandSpec kAttach =
     Missing("attach", "[--app=APPNAME] [--mode=MODE] UUID",
             "Connect with the standard streams of a running app", "RKT_EXPERIMENT_ATTACH");
-constexpr CommandSpec kExport = Missing("export", "[--app=APPNAME] UUID OUTPUT_ACI_FILE",
-                                        "Write an app of an exited pod to an ACI file");
 
 constexpr const CommandSpec* kImageChildren[] = {
     &kImageBuildCommand, &kImageCatManifestCommand, &kImageDuCommand,
@@ -49,7 +47,7 @@ constexpr const CommandSpec* kImageChildren[] = {
 
 constexpr const CommandSpec* kRootChildren[] = {
     &kApiService,    &kApp,        &kAttach,         &kCatManifestCommand, &kCompletionCommand,
-    &kConfigCommand, &kEnterCommand, &kExport,       &kFetchCommand,       &kGcCommand,
+    &kConfigCommand, &kCpCommand, &kEnterCommand, &kExportCommand, &kFetchCommand,       &kGcCommand,
     &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataServiceCommand, &kNetworkCommand, &kPrepareCommand,
     &kRmCommand,     &kRunCommand, &kRunPreparedCommand, &kStatusCommand,  &kStopCommand,
     &kTrustCommand,         &kVersionCommand, &kHelpCommand,

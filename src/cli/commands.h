@@ -12,7 +12,9 @@ namespace rkt::cli {
 extern const CommandSpec kCatManifestCommand;
 extern const CommandSpec kCompletionCommand;
 extern const CommandSpec kConfigCommand;
+extern const CommandSpec kCpCommand;
 extern const CommandSpec kEnterCommand;
+extern const CommandSpec kExportCommand;
 extern const CommandSpec kFetchCommand;
 extern const CommandSpec kGcCommand;
 extern const CommandSpec kHelpCommand;

@@ -27,6 +27,27 @@ Owner OwnerOf(const std::string& path) {
   return {st.st_uid, st.st_gid};
 }
 
+// A file of the host that says something else for a while, to us and the programs that we start.
+class HostFile {
+ public:
+  HostFile(const std::string& path, const std::string& text, const std::string& directory)
+      : path_(path), made_(!Exists(path)) {
+    std::string file = directory + "/" + path.substr(path.rfind('/') + 1);
+    WriteFile(file, text);
+    if (made_) WriteFile(path, "");
+    EXPECT_EQ(::mount(file.c_str(), path.c_str(), nullptr, MS_BIND, nullptr), 0) << path;
+  }
+  HostFile(const HostFile&) = delete;
+  ~HostFile() {
+    ::umount2(path_.c_str(), MNT_DETACH);
+    if (made_) ::unlink(path_.c_str());
+  }
+
+ private:
+  std::string path_;
+  bool made_;
+};
+
 class PrivateUsers : public PodTest {
  protected:
   Output Shell(const Args& flags, const std::string& script, const Args& image_flags = {}) {
@@ -191,6 +212,8 @@ TEST_F(PrivateUsers, DataDirectoriesThatCannotBeMappedAreCopiedAndGivenAway) {
 
 TEST_F(PrivateUsers, FiftyPodsPreparedAtOnceHaveFiftyRanges) {
   Fetch(JudgeAci());
+  // As many as there are, so that each must be found, and none twice.
+  HostFile users("/etc/subuid", "rkt:4000000:3276800\n", dir()), groups("/etc/subgid", "rkt:4000000:3276800\n", dir());
   std::vector<std::unique_ptr<Background>> running;
   for (int i = 0; i < 50; i++) {
     running.push_back(std::make_unique<Background>(
@@ -213,15 +236,8 @@ TEST_F(PrivateUsers, FiftyPodsPreparedAtOnceHaveFiftyRanges) {
 }
 
 TEST_F(PrivateUsers, RangesOfTheUserRktAreUsedAndOnlyThose) {
-  auto put = [&](const char* path, const std::string& text) {
-    std::string file = dir() + "/" + std::string(path).substr(5);
-    WriteFile(file, text);
-    if (!Exists(path)) WriteFile(path, "");
-    ASSERT_EQ(::mount(file.c_str(), path, nullptr, MS_BIND, nullptr), 0) << path;
-  };
-  bool had_uid = Exists("/etc/subuid"), had_gid = Exists("/etc/subgid");
-  put("/etc/subuid", "somebody:100000:65536\nrkt:3000000:200000\n");
-  put("/etc/subgid", "rkt:3000000:140000\n");
+  HostFile users("/etc/subuid", "somebody:100000:65536\nrkt:3000000:200000\n", dir());
+  auto groups = std::make_unique<HostFile>("/etc/subgid", "rkt:3000000:140000\n", dir());
   std::set<std::string> ranges;
   std::vector<std::string> pods;
   for (int i = 0; i < 2; i++) {
@@ -239,15 +255,11 @@ TEST_F(PrivateUsers, RangesOfTheUserRktAreUsedAndOnlyThose) {
   EXPECT_EQ(RangeOf(Prepare({"--private-users", JudgeAci()})), range);
   // A pod without them needs none.
   Prepare({JudgeAci()});
-  ::umount2("/etc/subgid", MNT_DETACH);
-  put("/etc/subgid", "nobody:1:1\n");
+  groups.reset();
+  groups = std::make_unique<HostFile>("/etc/subgid", "nobody:1:1\n", dir());
   Output half = Rkt(PrepareArgs({"--private-users", JudgeAci()}));
   EXPECT_EQ(half.code, 254);
   EXPECT_TRUE(Contains(half.err, "/etc/subgid has no range for \"rkt\"")) << half.err;
-  ::umount2("/etc/subuid", MNT_DETACH);
-  ::umount2("/etc/subgid", MNT_DETACH);
-  if (!had_uid) ::unlink("/etc/subuid");
-  if (!had_gid) ::unlink("/etc/subgid");
 }
 
 TEST_F(PrivateUsers, TheHostsConfigurationMakesItTheDefault) {

@@ -4,8 +4,15 @@
 #include "base/mount.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/file.h"
 
 namespace rkt {
 
@@ -22,6 +29,20 @@ std::string ContextLog(int context) {
   }
   if (!text.empty()) text += ')';
   return text;
+}
+
+// Blanks and the like are octal numbers in mountinfo.
+std::string Unescape(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>(ParseOctal(text.substr(i + 1, 3)).value_or('?'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
 }
 }  // namespace
 
@@ -84,6 +105,15 @@ Status SetPropagation(const std::string& path, uint64_t propagation, bool recurs
   return {};
 }
 
+bool IsKernelFile(int fd) {
+  struct statfs fs;
+  if (::fstatfs(fd, &fs) != 0) return false;
+  constexpr long kMagics[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,        CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                              DEBUGFS_MAGIC,    TRACEFS_MAGIC,      SECURITYFS_MAGIC,   BPF_FS_MAGIC,
+                              SELINUX_MAGIC,    DEVPTS_SUPER_MAGIC, NSFS_MAGIC};
+  return std::any_of(std::begin(kMagics), std::end(kMagics), [&](long magic) { return fs.f_type == magic; });
+}
+
 Result<bool> IsMountRoot(int fd) {
   struct statx status;
   if (::statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) != 0) return SysErr("statx");
@@ -91,6 +121,27 @@ Result<bool> IsMountRoot(int fd) {
     return Err(Code::kUnsupported, "the kernel does not say what a mount point is (Linux 5.8 does)");
   }
   return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+Result<std::vector<std::string>> MountsBelow(const std::string& directory) {
+  char* real = ::realpath(directory.c_str(), nullptr);
+  std::string prefix = real != nullptr ? real : directory;
+  ::free(real);
+  if (!prefix.ends_with('/')) prefix += '/';
+  std::string text = TRY(ReadFile("/proc/self/mountinfo"));
+  std::string_view mountinfo = text;
+  std::vector<std::string> found;
+  while (!mountinfo.empty()) {
+    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
+    mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
+    // ID PARENT MAJOR:MINOR ROOT TARGET ...
+    for (int field = 0; field < 4 && !line.empty(); ++field) {
+      line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
+    }
+    std::string target = Unescape(line.substr(0, line.find(' ')));
+    if (target.starts_with(prefix) && target.size() > prefix.size()) found.push_back(std::move(target));
+  }
+  return found;
 }
 
 Status DetachMount(const std::string& path) {

@@ -38,8 +38,16 @@ Status SetMountAttributes(int dir, const std::string& path, uint64_t set, uint64
 // Sets the propagation of the mount at a path (MS_SLAVE, MS_SHARED, MS_PRIVATE).
 Status SetPropagation(const std::string& path, uint64_t propagation, bool recursive);
 
+// Whether an opened file (O_PATH will do) is the kernel's own: proc, sysfs, cgroups and their like, where reading and writing
+// does things.
+bool IsKernelFile(int fd);
+
 // Whether the opened file is the root of a mount.
 Result<bool> IsMountRoot(int fd);
+
+// Mount points of this mount namespace below a directory (whose links are resolved), in the order in which they were
+// mounted, absolute. The directory itself is not one of them.
+Result<std::vector<std::string>> MountsBelow(const std::string& directory);
 
 // Detaches whatever is mounted at the path, with all below it; no mount there is success.
 Status DetachMount(const std::string& path);

@@ -25,8 +25,6 @@ constexpr CommandSpec Missing(std::string_view name, std::string_view synopsis,
 
 constexpr CommandSpec kApiService =
     Missing("api-service", "[--listen=ADDRESS]", "Serve the gRPC interface for reading pods and images");
-constexpr CommandSpec kExport = Missing("export", "[--app=APPNAME] UUID OUTPUT_ACI_FILE",
-                                        "Write an app of an exited pod to an ACI file");
 
 constexpr const CommandSpec* kImageChildren[] = {
     &kImageBuildCommand, &kImageCatManifestCommand, &kImageDuCommand,
@@ -37,8 +35,8 @@ constexpr const CommandSpec* kImageChildren[] = {
 };
 
 constexpr const CommandSpec* kRootChildren[] = {
-    &kApiService,    &kAppCommand,        &kAttachCommand,         &kCatManifestCommand, &kCompletionCommand,
-    &kConfigCommand, &kEnterCommand, &kExport,       &kFetchCommand,       &kGcCommand,
+    &kApiService,    &kAppCommand,   &kAttachCommand, &kCatManifestCommand, &kCompletionCommand,
+    &kConfigCommand, &kCpCommand,    &kEnterCommand,  &kExportCommand,      &kFetchCommand,      &kGcCommand,
     &kImageCommand,  &kListCommand, &kLogsCommand,   &kMetadataServiceCommand, &kNetworkCommand, &kPrepareCommand,
     &kRmCommand,     &kRunCommand, &kRunPreparedCommand, &kStatusCommand,  &kStopCommand,
     &kTrustCommand,         &kVersionCommand, &kHelpCommand,

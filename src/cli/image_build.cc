@@ -63,12 +63,12 @@ int Build(Invocation& invocation) {
   if (invocation.Given("timestamp")) {
     auto timestamp = image::ParseTimestamp(invocation.Text("timestamp"));
     if (!timestamp) return Fail(timestamp.error());
-    options.timestamp = *timestamp;
+    options.tree.timestamp = *timestamp;
   }
   if (invocation.Given("owner")) {
     auto owner = ParseOwner(invocation.Text("owner"));
     if (!owner) return Fail(owner.error());
-    options.owner = *owner;
+    options.tree.owner = *owner;
   }
   auto key = image::BuildImage(std::string(invocation.words[0]), std::string(invocation.words[1]),
                                options);

@@ -15,6 +15,12 @@ namespace rkt::cli {
 
 namespace {
 
+// --private-users, or what the host's configuration says where it is not given.
+Result<bool> PrivateUsers(const Invocation& invocation) {
+  if (invocation.Given("private-users")) return invocation.Bool("private-users");
+  return TRY(Configuration(invocation))->private_users.value_or(false);
+}
+
 // --pod-manifest: the file as it stands; its images must be stored.
 Status ReadCustomManifest(const Invocation& invocation, PodPreparation& preparation) {
   std::string path(invocation.Text("pod-manifest"));
@@ -103,9 +109,6 @@ Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy) {
   if (!custom && arguments.apps.empty()) {
     return refuse("must provide at least one image or specify the pod manifest");
   }
-  if (invocation.Bool("private-users")) {
-    return refuse("--private-users is not available in this version");
-  }
   return {};
 }
 
@@ -116,6 +119,7 @@ Status PreparePod(Invocation& invocation, std::string_view pull_policy,
   options.data_dir = preparation.store->data_dir();
   options.stage1 = TRY(Stage1Options(invocation));
   options.use_overlay = !invocation.Bool("no-overlay");
+  options.private_users = TRY(PrivateUsers(invocation));
   if (invocation.Text("pod-manifest").empty()) {
     TRY(BuildManifest(invocation, pull_policy, preparation));
   } else {

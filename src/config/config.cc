@@ -66,6 +66,7 @@ void Merge(Config&& from, Config* to) {
   MergeText(std::move(from.stage1_name), &to->stage1_name);
   MergeText(std::move(from.stage1_version), &to->stage1_version);
   MergeText(std::move(from.stage1_location), &to->stage1_location);
+  if (from.private_users) to->private_users = from.private_users;
 }
 
 json::Value Entry(const char* kind) {
@@ -145,6 +146,7 @@ json::Value ToJson(const Config& config) {
   json::Value& paths = list.Append(Entry("paths"));
   paths.Set("data", config.data);
   paths.Set("stage1-images", config.stage1_images);
+  if (config.private_users) list.Append(Entry("pods")).Set("privateUsers", *config.private_users);
   json::Value& stage1 = list.Append(Entry("stage1"));
   stage1.Set("name", config.stage1_name);
   stage1.Set("version", config.stage1_version);

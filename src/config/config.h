@@ -11,6 +11,7 @@
 //   DIR/registry.d/*.json kind registry
 //   DIR/logs.d/*.json     kind logs
 //   DIR/paths.d/*.json    kind paths
+//   DIR/pods.d/*.json     kind pods
 //   DIR/stage1.d/*.json   kind stage1
 //
 // Only regular files count, not links, not directories below. Missing directories are fine.
@@ -67,6 +68,7 @@ struct Config {
   std::string stage1_name;    // name and version: both or neither
   std::string stage1_version;
   std::string stage1_location;  // absolute path or URL, empty where not configured
+  std::optional<bool> private_users;  // whether pods get users of their own unless the command line says otherwise
 };
 
 // Reads the directories in order (system, local, user); empty names are skipped. One bad file fails

@@ -147,6 +147,21 @@ TEST_F(ConfigTest, ErrorsHaveTheReasonInnermostAndTheFileBetween) {
             StrCat("failed to parse ", Quote(Dir("d/auth.d/2.json"))));
 }
 
+TEST_F(ConfigTest, PodsGetUsersOfTheirOwnWhereTheHostSaysSo) {
+  EXPECT_FALSE(Load({Dir("d")})->private_users.has_value());
+  Put("d/pods.d/a.json", R"({"rktKind":"pods","rktVersion":"v1","privateUsers":true})");
+  Put("e/pods.d/a.json", R"({"rktKind":"pods","rktVersion":"v1","privateUsers":false})");
+  Put("f/pods.d/a.json", R"({"rktKind":"pods","rktVersion":"v1"})");
+  EXPECT_EQ(Load({Dir("d")})->private_users, true);
+  EXPECT_EQ(Load({Dir("d"), Dir("e")})->private_users, false);
+  EXPECT_EQ(Load({Dir("d"), Dir("f")})->private_users, true);
+  EXPECT_NE(json::Write(ToJson(*Load({Dir("d")}))).find("\"privateUsers\":true"), std::string::npos);
+  EXPECT_EQ(json::Write(ToJson(*Load({Dir("f")}))).find("privateUsers"), std::string::npos);
+  Put("d/pods.d/b.json", R"({"rktKind":"pods","rktVersion":"v1","privateUsers":false})");
+  EXPECT_FALSE(Load({Dir("d")}));
+  EXPECT_NE(Refusal("pods.d", R"({"rktKind":"pods","rktVersion":"v1","privateUsers":"yes"})"), "accepted");
+}
+
 TEST_F(ConfigTest, TheSameItemTwiceInOneDirectoryIsAnError) {
   auto twice = [&](const std::string& sub, const std::string& first, const std::string& second) {
     Put(StrCat("d/", sub, "/1.json"), first);

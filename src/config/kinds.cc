@@ -133,6 +133,15 @@ Status ReadRegistry(const json::Value& document, Config* config) {
   return {};
 }
 
+Status ReadPods(const json::Value& document, Config* config) {
+  const json::Value* value = document.Find("privateUsers");
+  if (!value || value->is_null()) return {};
+  if (!value->is_bool()) return Err(Code::kInvalid, "privateUsers must be true or false");
+  if (config->private_users) return Err(Code::kInvalid, "privateUsers is already specified");
+  config->private_users = value->boolean();
+  return {};
+}
+
 // Sets a text that only one file of a directory may set.
 Status SetOnce(const char* what, std::string value, std::string* to) {
   if (value.empty()) return {};
@@ -225,6 +234,7 @@ const std::vector<SubDirectory>& SubDirectories() {
       {"auth.d", {"auth", "dockerAuth"}},
                                               {"logs.d", {"logs"}},
                                               {"paths.d", {"paths"}},
+                                              {"pods.d", {"pods"}},
                                               {"registry.d", {"registry"}},
                                               {"stage1.d", {"stage1"}}};
   return kList;
@@ -254,6 +264,7 @@ Status ReadFileText(std::string_view text, const std::vector<std::string_view>& 
   if (kind == "registry") return ReadRegistry(document, config);
   if (kind == "logs") return ReadLogs(document, config);
   if (kind == "paths") return ReadPaths(document, config);
+  if (kind == "pods") return ReadPods(document, config);
   return ReadStage1(document, config);
 }
 

@@ -15,7 +15,8 @@
 //     missing appsinfo/<app>/manifest   0640  image manifest of the app appsinfo/<app>/treeStoreID
 //     tree of the app's image (overlay only), no newline stage1TreeStoreID               tree of
 //     stage1's image, no newline overlay-prepared                empty; the pod uses overlays
-//     private-users-prepared          SHIFT:COUNT
+//     private-users-prepared          SHIFT:COUNT (private_users.h)
+//     private-users-shifted           empty; files below S1 were given to these ids (no mapped mounts)
 //     overlay/<tree>/{upper,work}[/<app>]     stage1 directly below, apps one level deeper
 //     stage1/manifest  stage1/rootfs/         S1: mount point of the overlay, or a copy
 //     S1/opt/stage2/<app>/{manifest,rootfs}   the app's image, in the same two ways
@@ -47,6 +48,7 @@ inline constexpr char kAppsInfoDir[] = "appsinfo";
 inline constexpr char kStage1TreeFile[] = "stage1TreeStoreID";
 inline constexpr char kOverlayMarker[] = "overlay-prepared";
 inline constexpr char kPrivateUsersFile[] = "private-users-prepared";
+inline constexpr char kPrivateUsersShifted[] = "private-users-shifted";
 inline constexpr char kOverlayDir[] = "overlay";
 inline constexpr char kStage1Dir[] = "stage1";
 inline constexpr char kStage1Manifest[] = "stage1/manifest";

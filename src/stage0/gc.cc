@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/mount.h"
 #include "pod/paths.h"
 #include "stage0/entry_point.h"
 #include "stage0/gc_child.h"
@@ -52,49 +53,11 @@ std::string DurationText(int64_t ns) {
 
 // --- mounts that were left behind (of stage1 images that mount in the host's namespace)
 
-std::string Unescape(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>(ParseOctal(text.substr(i + 1, 3)).value_or('?'));
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-// Mount points below a directory, in the order in which they were mounted.
-std::vector<std::string> MountsBelow(std::string_view mountinfo, const std::string& directory) {
-  std::string prefix = StrCat(directory, "/");
-  std::vector<std::string> found;
-  while (!mountinfo.empty()) {
-    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
-    // ID PARENT MAJOR:MINOR ROOT TARGET ...
-    for (int field = 0; field < 4 && !line.empty(); ++field) {
-      line.remove_prefix(std::min(line.size(), line.find(' ') + 1));
-    }
-    std::string target = Unescape(line.substr(0, line.find(' ')));
-    if (target.starts_with(prefix)) found.push_back(std::move(target));
-  }
-  return found;
-}
-
-std::string RealPath(const std::string& path) {
-  char* real = ::realpath(path.c_str(), nullptr);
-  std::string result = real ? real : path;
-  ::free(real);
-  return result;
-}
-
 // Detached, so that whoever still uses one does not keep us.
 void UnmountBelow(const std::string& directory, const GcCallbacks& callbacks) {
-  auto mountinfo = ReadFile("/proc/self/mountinfo");
-  if (!mountinfo) return Report(callbacks, std::move(mountinfo).error());
-  std::vector<std::string> targets = MountsBelow(*mountinfo, RealPath(directory));
-  for (auto target = targets.rbegin(); target != targets.rend(); ++target) {
+  auto targets = MountsBelow(directory);
+  if (!targets) return Report(callbacks, std::move(targets).error());
+  for (auto target = targets->rbegin(); target != targets->rend(); ++target) {
     if (::umount2(target->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL &&
         errno != ENOENT) {
       Report(callbacks, SysErr("unmounting ", *target));

@@ -13,6 +13,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <optional>
+#include <set>
+
 #include "base/file.h"
 #include "base/mount.h"
 #include "pod/paths.h"
@@ -260,11 +263,28 @@ Status MountStage1Overlay(const store::Store& store, const std::string& stage1_t
   return MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs);
 }
 
-Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories) {
+Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories,
+                            const std::optional<PrivateUsers>& users) {
   Fd upper = TRY(Open(pod::OverlayUpper(stage1_tree), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   for (const char* path : directories) TRY(MakeDir(upper.get(), path, 0755));
   Fd mount = TRY(CloneMount(upper.get(), "", /*recursive=*/false));
+  if (users) TRY(MapMount(mount.get(), users->user_namespace.get(), /*recursive=*/false));
   return AttachMountAt(mount.get(), AT_FDCWD, pod::kStage1Rootfs);
+}
+
+Result<FileOwner> MapLayers(const store::Store& store, const std::vector<std::string>& trees,
+                            const PrivateUsers& users) {
+  std::set<std::string> directories;
+  for (const std::string& tree : trees) {
+    directories.insert(pod::OverlayTreeDir(tree));
+    for (const std::string& lower : TRY(store.TreeLowers(tree))) {
+      directories.insert(StrCat(kCasFromPod, lower));
+    }
+  }
+  for (const std::string& directory : directories) {
+    TRY(MapDirectory(AT_FDCWD, directory, users.user_namespace.get()));
+  }
+  return FileOwner::Become(users.range.shift, users.range.shift);
 }
 
 Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps) {
@@ -286,6 +306,37 @@ Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Prepara
   TRY(MakeRoot(AT_FDCWD, store, app.tree_id, path));
   TRY(store.CopyTree(app.tree_id, StrCat(pod.path(), "/", path)));
   return MakeMtab(AT_FDCWD, store, app.tree_id, path);
+}
+
+Result<Fd> OpenAppOverlay(const store::Store& store, const pod::Pod& pod, const std::string& tree,
+                           const std::string& app, bool writable) {
+  if (::fchdir(pod.fd()) != 0) return SysErr("entering ", pod.path());
+  OverlayPaths paths = PathsOf(tree, app);
+  std::vector<std::string> lowers = TRY(store.TreeLowers(tree));
+  // What is opened there by mistake must not do anything.
+  constexpr unsigned kAttributes = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+  if (writable) {
+    // What says that the pod may have ended without having written everything, and keeps others away.
+    TRY(RemoveTreeAt(pod.fd(), StrCat(paths.work, "/work/incompat/volatile")));
+    MountParameters parameters;
+    const char* option = lowers.size() == 1 ? "lowerdir" : "lowerdir+";
+    for (const std::string& lower : lowers) parameters.emplace_back(option, StrCat(kCasFromPod, lower));
+    parameters.emplace_back("upperdir", paths.upper);
+    parameters.emplace_back("workdir", paths.work);
+    return NewMount("overlay", parameters, kAttributes);
+  }
+  // Without an upper directory nothing is written, not even beside it.
+  MountParameters parameters = {{"lowerdir+", paths.upper}};
+  std::string list = paths.upper;
+  for (const std::string& lower : lowers) {
+    parameters.emplace_back("lowerdir+", StrCat(kCasFromPod, lower));
+    list += StrCat(":", kCasFromPod, lower);
+  }
+  auto mount = NewMount("overlay", parameters, kAttributes);
+  if (mount) return mount;
+  // Kernels before 6.7 take them as one option only.
+  auto listed = NewMount("overlay", {{"lowerdir", list}}, kAttributes);
+  return listed ? std::move(listed) : std::move(mount);
 }
 
 void UnmountOverlays(const pod::Pod& pod) {

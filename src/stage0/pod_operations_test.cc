@@ -450,12 +450,5 @@ TEST_F(PodOperations, DamagedPodsAreNamedAndTheOthersListed) {
   EXPECT_THAT(listed->notices, ElementsAre("unrecognized entry: \"stray\", ignoring"));
 }
 
-TEST_F(PodOperations, WhatIsNotSupportedYetIsRefused) {
-  PrepareOptions options = Options();
-  options.private_users = "65536:65536";
-  EXPECT_EQ(Prepare(*store_, options).error().code(), Code::kUnsupported);
-  EXPECT_THAT(Left(), IsEmpty());
-}
-
 }  // namespace
 }  // namespace rkt::stage0

@@ -45,6 +45,11 @@ Result<Images> ReadImages(const store::Store& store, const std::vector<PodImage>
   return images;
 }
 
+Status ShiftCopies(const pod::Pod& pod, const IdRange& range) {
+  Fd root = TRY(OpenAt(pod.fd(), pod::kStage1Rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return ShiftOwners(root.get(), range);
+}
+
 Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const Images& images,
                      bool overlay, const std::string& stage1_tree,
                      const std::string& stage1_manifest) {
@@ -72,9 +77,6 @@ Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const I
 
 Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
                                   const PrepareOptions& options) {
-  if (!options.private_users.empty()) {
-    return Err(Code::kUnsupported, "--private-users is not supported by this version");
-  }
   // Keeps the collector of trees away until the pod says which trees it uses.
   Lock prepare_lock = TRY(store.LockPreparing(Lock::Kind::kShared));
   Stage1Image stage1 = TRY(FindStage1(store, options.stage1));
@@ -88,7 +90,9 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
   }
 
   auto created = TRY(pods.Create(options.uuid.empty() ? NewUuid() : options.uuid));
+  std::optional<PrivateUsers> users;
   auto fill = [&]() -> Status {
+    if (options.private_users) users = TRY(TakePrivateUsers(pods, created.pod, &overlay));
     if (!options.uuid_file.empty()) {
       TRY_CTX(
           WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),
@@ -99,6 +103,7 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
       TRY(MakeOverlayDirs(created.pod, store, stage1.tree_id, apps));
     } else {
       TRY(CopyTrees(created.pod, store, stage1.tree_id, apps));
+      if (users && users->shifted) TRY(ShiftCopies(created.pod, users->range));
     }
     // Last, since its time is the pod's.
     return WriteFileAt(created.pod.fd(), pod::kCreatedFile, "", kFileMode);
@@ -111,7 +116,8 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
     for (Preparation::App& app : apps) app.tree_id.clear();
   }
   return Preparation{std::move(created.pod), std::move(created.lock),    overlay,
-                     stage1.tree_id,         std::move(stage1_manifest), std::move(apps)};
+                     stage1.tree_id,         std::move(stage1_manifest), std::move(apps),
+                     std::move(users)};
 }
 
 Result<std::string> Prepare(store::Store& store, const PrepareOptions& options) {

@@ -17,6 +17,7 @@
 #include "base/lock.h"
 #include "base/result.h"
 #include "pod/pod.h"
+#include "stage0/private_users.h"
 #include "stage0/stage1_image.h"
 #include "store/store.h"
 
@@ -36,7 +37,7 @@ struct PrepareOptions {
   std::string manifest_bytes;                   // POD/pod as it shall be, byte for byte
   std::vector<PodImage> images;
   bool use_overlay = true;    // false: --no-overlay
-  std::string private_users;  // SHIFT:COUNT, empty without; refused for now
+  bool private_users = false; // --private-users: a user namespace, with ids of its own
   std::string uuid_file;      // --uuid-file-save; written as soon as the pod has a directory
   std::string uuid;           // empty: a new one
 };
@@ -57,6 +58,7 @@ struct Preparation {
     std::string tree_id;  // empty without overlay
   };
   std::vector<App> apps;
+  std::optional<PrivateUsers> users;
 };
 Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
                                   const PrepareOptions& options);

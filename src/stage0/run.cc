@@ -39,6 +39,11 @@ RunOptions WithToken(RunOptions options) {
   return options;
 }
 
+// "SHIFT:COUNT", empty for a pod with the host's users.
+std::string UsersText(const Preparation& preparation) {
+  return preparation.users ? FormatIdRange(preparation.users->range) : "";
+}
+
 // The path is that of the pod in `run`, where it will be by then.
 Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
                         const RunOptions& options) {
@@ -49,8 +54,8 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
   start.program = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
                          preparation.pod.uuid(), "/", pod::kStage1Rootfs, start.entry);
   std::vector<std::string> warnings;
-  start.argv =
-      TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(), "", &warnings));
+  start.argv = TRY(RunArguments(contract, start.program, options, preparation.pod.uuid(),
+                                UsersText(preparation), &warnings));
   for (const std::string& warning : warnings) Notice("stage0", warning);
   OwnVariables own;
   own.skip_limits = options.insecure_limits;
@@ -107,10 +112,25 @@ Status BecomeStage1(Start start, Lock& lock, const LinkedStage1* linked) {
   return SysErr("executing stage1's ", start.program);
 }
 
+Status MountOverlays(const store::Store& store, const Preparation& preparation, const LinkedStage1* linked) {
+  if (linked != nullptr) {
+    TRY(MountStage1Directory(preparation.stage1_tree, linked->directories, preparation.users));
+  }
+  std::optional<FileOwner> owner;
+  if (preparation.users) {
+    std::vector<std::string> trees;
+    if (linked == nullptr) trees.push_back(preparation.stage1_tree);
+    for (const Preparation::App& app : preparation.apps) trees.push_back(app.tree_id);
+    owner.emplace(TRY(MapLayers(store, trees, *preparation.users)));
+  }
+  if (linked == nullptr) TRY(MountStage1Overlay(store, preparation.stage1_tree));
+  return MountAppOverlays(store, preparation.apps);
+}
+
 Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options) {
   Start start = TRY(PlanStart(pods, preparation, options));
-  TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile, RuntimeConfig(options, ""), 0640,
-                  true));
+  TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile,
+                  RuntimeConfig(options, UsersText(preparation)), 0640, true));
   TRY(WriteNameFiles(preparation.pod, options));
   if (!options.mds_token.empty()) {
     std::string run_path = StrCat(pod::PodsDir(pods.data_dir()), "/", pod::StageDir(pod::Stage::kRun), "/",
@@ -128,12 +148,9 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   }
   if (preparation.overlay) {
     store::Store store = TRY(store::Store::OpenExisting(pods.data_dir()));
-    if (linked != nullptr) {
-      TRY(MountStage1Directory(preparation.stage1_tree, linked->directories));
-    } else {
-      TRY(MountStage1Overlay(store, preparation.stage1_tree));
-    }
-    TRY(MountAppOverlays(store, preparation.apps));
+    TRY(MountOverlays(store, preparation, linked));
+  } else if (preparation.users && !preparation.users->shifted) {
+    TRY(MapDirectory(AT_FDCWD, pod::kStage1Rootfs, preparation.users->user_namespace.get()));
   }
   return BecomeStage1(std::move(start), preparation.lock, linked);
 }
@@ -155,9 +172,7 @@ Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
                  "the pod was prepared with overlay, which cannot be used: ", obstacle);
     }
   }
-  if (ExistsAt(pod.fd(), pod::kPrivateUsersFile)) {
-    return Err(Code::kUnsupported, "pods with private users are not supported by this version");
-  }
+  std::optional<PrivateUsers> users = TRY(OpenPrivateUsers(pod));
   std::string stage1_tree = TRY(pod.Stage1TreeId());
   std::string stage1_manifest = TRY(pod.ReadFile(pod::kStage1Manifest));
   std::vector<Preparation::App> apps;
@@ -170,7 +185,8 @@ Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
     apps.push_back({std::move(app.name), std::move(tree)});
   }
   return Preparation{std::move(pod),         std::move(*lock),           overlay,
-                     std::move(stage1_tree), std::move(stage1_manifest), std::move(apps)};
+                     std::move(stage1_tree), std::move(stage1_manifest), std::move(apps),
+                     std::move(users)};
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -387,6 +388,31 @@ int Orphan(const Args& args) {
   return 0;
 }
 
+// Leaves a socket in the file system.
+int Socket(const Args& args) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  strncpy(address.sun_path, args.size() > 1 ? args[1].c_str() : "", sizeof address.sun_path - 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0;
+}
+
+// A directory with a file in it, and a link to elsewhere, that change places without end.
+int Swap(const Args& args) {
+  if (args.size() < 3) return 125;
+  std::string other = args[1] + ".link";
+  mkdir(args[1].c_str(), 0755);
+  int fd = open((args[1] + "/name").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0 || write(fd, "inside\n", 7) != 7 || symlink(args[2].c_str(), other.c_str()) != 0) return 1;
+  close(fd);
+  Print("judge: swapping\n");
+  constexpr unsigned kExchange = 2;
+  for (;;) {
+    if (syscall(SYS_renameat2, AT_FDCWD, args[1].c_str(), AT_FDCWD, other.c_str(), kExchange) != 0) return 1;
+    usleep(20);
+  }
+}
+
 int Main(int argc, char** argv) {
   Args args(argv + 1, argv + argc);
   if (args.empty()) {
@@ -428,6 +454,8 @@ int Main(int argc, char** argv) {
   if (verb == "cat") return Cat();
   if (verb == "stat") return Stat(args);
   if (verb == "orphan") return Orphan(args);
+  if (verb == "socket") return Socket(args);
+  if (verb == "swap") return Swap(args);
   if (verb == "keyring") {
     // KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING
     long id = syscall(SYS_keyctl, 0, -3, 0);

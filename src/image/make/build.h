@@ -16,14 +16,14 @@
 
 #include "base/result.h"
 #include "image/make/codec.h"
+#include "image/make/tree_writer.h"
 
 namespace rkt::image {
 
 struct BuildOptions {
   Compression compression = Compression::kGzip;
   bool overwrite = false;
-  std::optional<int64_t> timestamp;                // of every entry, seconds since the epoch; nothing: the files' own
-  std::optional<std::pair<uint32_t, uint32_t>> owner;  // of every entry; nothing: the files' own
+  TreeOptions tree;
 };
 // Gives the image's key. Links are never followed. Of extended attributes those are taken that an import keeps. kInvalid
 // names what cannot be in an image, and what is wrong in the manifest; kBusy: a file changed while it was read.

@@ -211,8 +211,8 @@ TEST_F(MakeTest, ABuiltImageHoldsWhatTheDirectoryHolds) {
   ASSERT_EQ(::mkfifo(Path("image/rootfs/fifo").c_str(), 0600), 0);
   BuildOptions options;
   options.compression = Compression::kNone;
-  options.timestamp = 5;
-  options.owner = std::pair(3u, 4u);
+  options.tree.timestamp = 5;
+  options.tree.owner = std::pair(3u, 4u);
   auto key = BuildImage(Path("image"), Path("out.aci"), options);
   ASSERT_TRUE(key) << key.error().Text();
   std::string bytes = Read("out.aci");

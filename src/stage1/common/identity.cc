@@ -72,7 +72,13 @@ struct Kind {
 constexpr Kind kUser = {"user", "/etc/passwd", true};
 constexpr Kind kGroup = {"group", "/etc/group", false};
 
-Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text) {
+// In a user namespace there are only so many.
+Status CheckCount(const char* kind, uint32_t id, const std::optional<IdRange>& users) {
+  if (!users || id < users->count) return {};
+  return Err(Code::kInvalid, kind, " id ", id, " is not one of the ", users->count, " ids that --private-users gives a pod");
+}
+
+Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text, const std::optional<IdRange>& users) {
   if (text == "root") return 0u;
   // What looks like a number is one, whatever the image's files say of such a name.
   if (LooksNumeric(text)) return ParseId(kind.name, text);
@@ -86,6 +92,10 @@ Result<uint32_t> Resolve(int root, const Kind& kind, const std::string& text) {
     struct stat status;
     if (::fstat(file.get(), &status) != 0) return SysErr("stat ", text);
     uint32_t id = kind.is_user ? status.st_uid : status.st_gid;
+    if (users) {
+      if (!users->HasOutside(id)) return Err(Code::kInvalid, Quote(text), " belongs to nobody of the pod");
+      id = users->Inside(id);
+    }
     if (id > kMaxId) return OutOfRange(kind.name, std::to_string(id));
     return id;
   }
@@ -126,8 +136,9 @@ Result<uint32_t> PrimaryGroup(int root, uint32_t uid, uint32_t otherwise) {
 
 Result<Identity> ResolveIdentity(int root, const IdentityRequest& request) {
   Identity identity;
-  identity.uid = TRY(Resolve(root, kUser, request.user));
-  Result<uint32_t> gid = Resolve(root, kGroup, request.group);
+  identity.uid = TRY(Resolve(root, kUser, request.user, request.users));
+  TRY(CheckCount("user", identity.uid, request.users));
+  Result<uint32_t> gid = Resolve(root, kGroup, request.group, request.users);
   if (gid) {
     identity.gid = *gid;
   } else if (request.docker_gid_fallback && request.group == request.user &&
@@ -136,11 +147,13 @@ Result<Identity> ResolveIdentity(int root, const IdentityRequest& request) {
   } else {
     return std::move(gid).error();
   }
+  TRY(CheckCount("group", identity.gid, request.users));
   identity.groups.reserve(request.supplementary_gids.size() + 1);
   identity.groups.push_back(identity.gid);
   for (int64_t id : request.supplementary_gids) {
     if (id < 0 || id > kMaxId) return OutOfRange("supplementary group", std::to_string(id));
     auto group = static_cast<gid_t>(id);
+    TRY(CheckCount("supplementary group", group, request.users));
     if (std::find(identity.groups.begin(), identity.groups.end(), group) == identity.groups.end()) {
       identity.groups.push_back(group);
     }
@@ -148,14 +161,17 @@ Result<Identity> ResolveIdentity(int root, const IdentityRequest& request) {
   return identity;
 }
 
-Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app) {
+Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app,
+                              const std::optional<IdRange>& users) {
   Identity identity = app;
   if (!user.empty()) {
-    identity.uid = TRY(Resolve(root, kUser, user));
+    identity.uid = TRY(Resolve(root, kUser, user, users));
+    TRY(CheckCount("user", identity.uid, users));
     if (group.empty()) identity.gid = TRY(PrimaryGroup(root, identity.uid, app.gid));
     identity.groups.clear();
   }
-  if (!group.empty()) identity.gid = TRY(Resolve(root, kGroup, group));
+  if (!group.empty()) identity.gid = TRY(Resolve(root, kGroup, group, users));
+  TRY(CheckCount("group", identity.gid, users));
   std::erase(identity.groups, app.gid);
   std::erase(identity.groups, identity.gid);
   identity.groups.insert(identity.groups.begin(), identity.gid);

@@ -11,10 +11,12 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "base/user_namespace.h"
 
 namespace rkt::stage1 {
 
@@ -28,6 +30,8 @@ struct IdentityRequest {
   // The image was converted from docker and nobody has overridden its group: where group equals
   // user and cannot be looked up, the gid is the uid.
   bool docker_gid_fallback = false;
+  // The app's root belongs to these ids of the host; the app has no others.
+  std::optional<IdRange> users;
 };
 
 struct Identity {
@@ -44,6 +48,7 @@ Result<Identity> ResolveIdentity(int root, const IdentityRequest& request);
 // Somebody else in a running app whose own identity is `app`. `user` and `group` as in a request; an empty one is the
 // app's. A user without a group gets the primary one of the entry in /etc/passwd that has the uid (root: 0), or the
 // app's group where there is no such entry, and no supplementary groups; a group alone leaves those of the app.
-Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app);
+Result<Identity> ResolveOther(int root, const std::string& user, const std::string& group, const Identity& app,
+                              const std::optional<IdRange>& users = {});
 
 }  // namespace rkt::stage1

@@ -93,6 +93,7 @@ struct AppChildPlan {
   size_t mount_count = 0;
   bool readonly_rootfs = false;
   bool allow_devices = false;          // device nodes of the image work (--insecure-options=paths)
+  bool private_users = false;          // in a user namespace
 
   int stdin_fd = -1;                   // become 0, 1, 2; below 0 it is the app's /dev/null
   int stdout_fd = -1;

@@ -142,6 +142,16 @@ Result<int> LateNamespaces(int pid) {
   return late;
 }
 
+// The ids of the host that the pod's users are; nothing for a pod without users of its own.
+Result<std::optional<IdRange>> ReadUsers(int pod_dir) {
+  auto text = ReadFileAt(pod_dir, pod::kPrivateUsersFile, 64);
+  if (!text) {
+    if (text.error().code() == Code::kNotFound) return std::optional<IdRange>();
+    return std::move(text).error();
+  }
+  return std::optional<IdRange>(TRY_CTX(ParseIdRange(Trim(*text)), pod::kPrivateUsersFile));
+}
+
 Result<appc::App> ReadSection(int pod_dir, const appc::RuntimeApp& runtime) {
   if (runtime.app) return *runtime.app;
   std::string text = TRY(ReadFileAt(pod_dir, pod::AppImageManifest(runtime.name)));
@@ -173,12 +183,12 @@ Result<AppPlan> PlanEntered(int pod_dir, const EnterOptions& options, const appc
 
 // Who runs it, and whether that may gain privileges. `root` is the app's.
 Status PlanIdentity(AppPlan& app, const EnterOptions& options, const appc::App& section, int root,
-                    stage1::Identity apps_own) {
+                    stage1::Identity apps_own, const std::optional<IdRange>& users) {
   const std::string user = options.user.empty() && options.privileged ? "root" : options.user;
   if (user.empty() && options.group.empty()) {
     app.main.identity = std::move(apps_own);
   } else {
-    app.main.identity = TRY(stage1::ResolveOther(root, user, options.group, apps_own));
+    app.main.identity = TRY(stage1::ResolveOther(root, user, options.group, apps_own, users));
   }
   app.main.no_new_privileges =
       !options.privileged &&
@@ -223,6 +233,7 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
   join.namespaces = TRY(LateNamespaces(process.pid));
   join.proc = proc.get();
   join.limits = limits.data();
+  auto users = TRY(ReadUsers(pod_dir.get()));
   Session session;
   if (Session::WantsTerminal()) TRY_CTX(session.OpenTerminal(pod_root.get(), process.pid), "making a terminal");
 
@@ -234,7 +245,7 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
   }
   // That of the namespace, not of the process: an app may have changed its root.
   Fd root = TRY(Open("/", O_PATH | O_DIRECTORY));
-  TRY(PlanIdentity(app, options, section, root.get(), std::move(process.identity)));
+  TRY(PlanIdentity(app, options, section, root.get(), std::move(process.identity), users));
   auto program = stage1::FindProgram(root.get(), options.argv[0], app.working_directory,
                                      stage1::EnvironmentValue(app.environment, "PATH"));
   if (!program) {

@@ -80,7 +80,8 @@ bool IsAskedFor(const std::string& mode) { return mode == "host" || mode == "sta
 void AddDev(AppPlan& app, const RunOptions& options) {
   Directory(app, "dev", 0755, false);
   // Without a filter that keeps mknod in bounds the file system itself must open no devices.
-  bool filtered = !app.seccomp.empty() || options.disable_paths;
+  // In a user namespace there is no mknod: nodes are bound.
+  bool filtered = (!app.seccomp.empty() || options.disable_paths) && !options.private_users;
   app.strings.push_back(StrCat("dev/app-", app.name));
   MountStep& dev = Add(app, MountStep::Kind::kDev, "dev");
   dev.source = app.strings.back().c_str();

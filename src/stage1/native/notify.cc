@@ -162,6 +162,8 @@ Result<Notifier> Notifier::Open(PodPlan& plan) {
   if (!any && !notifier.host_) return notifier;
   notifier.uuid_ = plan.uuid;
   notifier.app_count_ = plan.apps.size();
+  notifier.users_ = plan.private_users;
+  auto owner = TRY(FileOwner::BecomeRootOf(plan.private_users));
   if (any) {
     TRY(MakeDirAt(AT_FDCWD, InStage1(kSocketDir), 0755));
     for (size_t i = 0; i < plan.apps.size(); ++i) {
@@ -195,6 +197,7 @@ void Notifier::CheckReady() {
   if (!apps_.empty()) {
     // In place of the word that pid 1 has left.
     std::string fresh = StrCat(status, ".new");
+    auto owner = FileOwner::BecomeRootOf(users_);
     if (::symlink("ready", fresh.c_str()) != 0 || ::rename(fresh.c_str(), status.c_str()) != 0) {
       PrintError("stage1", SysErr("announcing readiness").Wrap(status));
     }

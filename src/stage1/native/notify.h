@@ -56,6 +56,7 @@ class Notifier {
 
   std::string uuid_;
   size_t app_count_ = 0;
+  std::optional<IdRange> users_;  // those of a pod with users of its own
   Fd host_;   // connected to NOTIFY_SOCKET
   Fd watch_;  // inotify: on where the pod's pid 1 says that all apps have started
   std::vector<App> apps_;

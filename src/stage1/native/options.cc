@@ -87,7 +87,7 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
     } else if (name == "mds-token") {
       options.metadata_token = value;
     } else if (name == "private-users") {
-      options.private_users = value;
+      options.private_users = TRY_CTX(ParseIdRange(value), "--private-users");
     } else if (name == "dns-conf-mode") {
       TRY(ParseDnsConfMode(options, value));
     } else if (name == "disable-capabilities-restriction") {
@@ -105,11 +105,11 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
   if (options.ipc != "auto" && options.ipc != "private" && options.ipc != "parent") {
     return Err(Code::kInvalid, "unknown IPC mode ", Quote(options.ipc), ": auto, private or parent are known");
   }
-  if (!options.private_users.empty()) {
-    return Err(Code::kUnsupported, "--private-users is not supported by this version of stage1-native");
-  }
   if (options.mutable_pod && options.interactive) {
     return Err(Code::kInvalid, "a mutable pod cannot be interactive");
+  }
+  if (options.mutable_pod && !options.private_users.empty()) {
+    return Err(Code::kUnsupported, "a mutable pod cannot have users of its own (--private-users)");
   }
   return options;
 }

@@ -5,11 +5,13 @@
 
 // What stage0 asks of this stage1 on its command line (interface version 6; docs/stage1-contract.md).
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/user_namespace.h"
 
 namespace rkt::native {
 
@@ -27,7 +29,7 @@ struct RunOptions {
   std::string local_config = "/etc/rkt";
   std::string metadata_token;        // the metadata service knows the pod by it; empty: it does not
   std::string metadata_url;          // of a running pod, from its runtime-config
-  std::string private_users;
+  std::optional<IdRange> private_users;  // the host's ids that the pod's users are
   std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
   std::string hosts_mode = "default";   // "host", "stage0", "default"
   bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)

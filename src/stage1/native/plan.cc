@@ -124,9 +124,10 @@ int StopSignalOf(PodPlan& plan, const appc::RuntimeApp& runtime, ImageFacts& doc
 }
 
 Status PlanPrograms(AppPlan& app, const appc::App& section, ImageFacts& docker, int root,
-                    const stage1::OpenFile& files) {
+                    const stage1::OpenFile& files, const std::optional<IdRange>& users) {
   if (section.exec.empty()) return Err(Code::kInvalid, "no program to execute: exec is empty");
   stage1::IdentityRequest request;
+  request.users = users;
   request.user = section.user;
   request.group = section.group;
   request.supplementary_gids.assign(section.supplementary_gids.begin(), section.supplementary_gids.end());
@@ -228,7 +229,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int st
   ImageFacts docker(pod_dir, runtime.name);
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, section,
                                    [&] { return docker.Image() != nullptr; }));
-  TRY(PlanPrograms(app, section, docker, root.get(), PlannedFiles(root.get(), plan, mounts)));
+  TRY(PlanPrograms(app, section, docker, root.get(), PlannedFiles(root.get(), plan, mounts), options.private_users));
   app.stop_signal = StopSignalOf(plan, runtime, docker);
   app.notifies = docker.Notifies();
   for (const appc::Port& port : section.ports) {
@@ -253,6 +254,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int st
 Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options) {
   app.working_directory = section.working_directory.empty() ? "/" : section.working_directory;
   app.allow_devices = options.disable_paths;
+  app.private_users = options.private_users.has_value();
   stage1::EnvironmentRequest environment;
   environment.app_name = app.name;
   environment.container = "rkt";
@@ -274,6 +276,7 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
   plan.uuid = options.uuid;
   plan.hostname = options.hostname.empty() ? StrCat("rkt-", options.uuid) : options.hostname;
   plan.private_ipc = options.PrivateIpc();
+  plan.private_users = options.private_users;
   plan.interactive = options.interactive;
   plan.grows = options.mutable_pod;
   if (manifest.apps.empty() && !plan.grows) return Err(Code::kInvalid, "pod must contain at least one application");
@@ -343,6 +346,7 @@ AppChildPlan MakeChildPlan(const AppPlan& app, const ProgramPlan& program, Child
     child.label_file = app.label_file.c_str();
     child.label = app.label.c_str();
   }
+  child.private_users = app.private_users;
   child.set_oom_score = app.oom_score_adj.has_value();
   child.oom_score_adj = app.oom_score_adj.value_or(0);
   child.working_directory = app.working_directory.c_str();

@@ -99,6 +99,7 @@ struct AppPlan {
   StreamMode stdin_mode = StreamMode::kNull;
   StreamMode stdout_mode = StreamMode::kLog;
   StreamMode stderr_mode = StreamMode::kLog;
+  bool private_users = false;          // pid 1 and the app are in a user namespace
   std::vector<MountStep> mounts;       // point into `strings`
   size_t system_mount_count = 0;       // so many come before the user's own
   std::deque<std::string> strings;
@@ -116,6 +117,7 @@ struct PodPlan {
   std::string hostname;
   bool host_network = false;           // set when the networks are planned
   bool private_ipc = true;
+  std::optional<IdRange> private_users;  // the pod has a user namespace
   bool interactive = false;
   // Pid 1 stays in the mount namespace of the process outside, which has a private one already: one namespace less to
   // copy and to take down. That process then has the pod's root, too.

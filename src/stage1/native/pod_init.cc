@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +26,6 @@ namespace rkt::native {
 
 namespace {
 
-// Files and directories in the memory of a pod.
-constexpr char kMostSharedFiles[] = "262144";
-
 Status BringLoopbackUp() {
   Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return SysErr("socket");
@@ -37,6 +33,17 @@ Status BringLoopbackUp() {
   memcpy(request.ifr_name, "lo", 3);
   request.ifr_flags = IFF_UP;
   if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return SysErr("bringing the loopback interface up");
+  return {};
+}
+
+Status SetNames(const PodPlan& plan) {
+  if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
+    return SysErr("setting the hostname to ", Quote(plan.hostname));
+  }
+  // What the caller's namespace and session have beside the name; kernels without keys have none to leave.
+  (void)!::setdomainname("(none)", 6);
+  (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  if (!plan.host_network) TRY(BringLoopbackUp());
   return {};
 }
 
@@ -49,12 +56,16 @@ Result<Fd> OpenStage1Root() {
   return mount;
 }
 
+Status AttachFile(int root, int mount, const char* target) {
+  Fd file = TRY(OpenAt(root, target, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
+  return AttachMountAt(mount, root, target);
+}
+
 // A file of the host shown, read-only, in the pod's root.
 Status AttachHostFile(int root, const char* source, const char* target) {
-  Fd file = TRY(OpenAt(root, target, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
   Fd host = TRY(Open(source, O_PATH));
   Fd mount = TRY(CloneMount(host.get(), "", false));
-  return AttachMountAt(mount.get(), root, target);
+  return AttachFile(root, mount.get(), target);
 }
 
 // Whether an app's /dev has nodes bound from the pod's.
@@ -66,6 +77,25 @@ bool BindsDevices(const PodPlan& plan) {
   });
 }
 
+// What the pod's /dev has beside device nodes.
+Status FillDev(int root, int dev, const PodPlan& plan, const RunOptions& options) {
+  ::umask(0);
+  if (::mknodat(dev, "hidden-file", S_IFREG, 0) != 0) return SysErr("creating /dev/hidden-file");
+  TRY(MakeDirAt(dev, "hidden-directory", 0));
+  TRY(MakeDirAt(dev, "pts", 0755));
+  TRY(MakeDirAt(dev, "shm", 01777));
+  ::umask(022);
+  TRY(WriteFileAt(dev, "hostname", StrCat(plan.hostname, "\n"), 0644));
+  if (options.hosts_mode == "default") {
+    TRY(WriteFileAt(dev, "hosts", stage1::FallbackHostsText(plan.hostname), 0644));
+  }
+  TRY(AttachMountAt(dev, root, "dev"));
+  Fd pts = TRY(NewMount("devpts",
+                        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  return AttachMountAt(pts.get(), root, "dev/pts");
+}
+
 // The pod's own /dev, one tmpfs for all that the pod needs in memory: the apps' /dev directories and their shared
 // memory, what hides paths from them, small files that they get to see elsewhere (a tmpfs takes them faster than the
 // overlay of the pod's root), and beside it the pod's terminals.
@@ -73,46 +103,14 @@ Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
   // Apps can fill it (/dev/shm); each file in it takes the kernel's memory, empty or not.
   Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"nr_inodes", kMostSharedFiles}},
                         MOUNT_ATTR_NOSUID));
-  ::umask(0);
-  if (plan.grows || BindsDevices(plan)) {
-    auto make = [&](const DeviceNode& node) -> Status {
-      if (::mknodat(dev.get(), node.name, S_IFCHR | 0666, ::makedev(node.major, node.minor)) != 0) {
-        return SysErr("mknod /dev/", node.name);
-      }
-      return {};
-    };
-    for (const DeviceNode& node : kDeviceNodes) TRY(make(node));
-    if (options.tun_device) {
-      TRY(MakeDirAt(dev.get(), "net", 0755));
-      TRY(make({"net/tun", 10, 200}));
-    }
-  }
-  if (::mknodat(dev.get(), "hidden-file", S_IFREG, 0) != 0) return SysErr("creating /dev/hidden-file");
-  TRY(MakeDirAt(dev.get(), "hidden-directory", 0));
-  TRY(MakeDirAt(dev.get(), "pts", 0755));
-  TRY(MakeDirAt(dev.get(), "shm", 01777));
-  ::umask(022);
-  TRY(WriteFileAt(dev.get(), "hostname", StrCat(plan.hostname, "\n"), 0644));
-  if (options.hosts_mode == "default") {
-    TRY(WriteFileAt(dev.get(), "hosts", stage1::FallbackHostsText(plan.hostname), 0644));
-  }
-  TRY(AttachMountAt(dev.get(), root, "dev"));
-  Fd pts = TRY(NewMount("devpts",
-                        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
-                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  return AttachMountAt(pts.get(), root, "dev/pts");
+  if (plan.grows || BindsDevices(plan)) TRY(MakeDeviceNodes(dev.get(), options.tun_device, 0));
+  return FillDev(root, dev.get(), plan, options);
 }
 
 }  // namespace
 
 Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
-  if (::sethostname(plan.hostname.data(), plan.hostname.size()) != 0) {
-    return SysErr("setting the hostname to ", Quote(plan.hostname));
-  }
-  // What the caller's namespace and session have beside the name; kernels without keys have none to leave.
-  (void)!::setdomainname("(none)", 6);
-  (void)::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
-  if (!plan.host_network) TRY(BringLoopbackUp());
+  TRY(SetNames(plan));
   // What is mounted from here on stays here.
   if (!plan.shares_mount_namespace) TRY(SetPropagation("/", MS_SLAVE, true));
   Fd root = TRY(OpenStage1Root());
@@ -127,6 +125,44 @@ Status BuildPodRoot(const PodPlan& plan, const RunOptions& options) {
   if (options.hosts_mode == "host") TRY(AttachHostFile(root.get(), "/etc/hosts", pod::kHosts));
   TRY_CTX(MakeDev(root.get(), plan, options), "making /dev of the pod");
   if (::fchdir(root.get()) != 0) return SysErr("entering the pod's root");
+  return {};
+}
+
+Status BuildMappedPodRoot(const PodPlan& plan, const RunOptions& options, const PodMounts& mounts) {
+  TRY(SetNames(plan));
+  // A namespace of other users has got its mounts as slaves. POD cannot be walked through any more, but is still the
+  // working directory: a place like any other.
+  TRY(AttachMount(mounts.root.get(), AT_FDCWD));
+  int root = mounts.root.get();
+  if (::fchdir(root) != 0) return SysErr("entering the pod's root");
+  for (size_t i = 0; i < plan.volumes.size(); ++i) {
+    TRY(AttachVolume(root, plan.volumes[i], mounts.volumes[i].get()));
+  }
+  if (mounts.resolv_conf) TRY(AttachFile(root, mounts.resolv_conf.get(), pod::kResolvConf));
+  if (mounts.hosts) TRY(AttachFile(root, mounts.hosts.get(), pod::kHosts));
+  TRY_CTX(FillDev(root, mounts.dev.get(), plan, options), "making /dev of the pod");
+  // Further ones can be mounted only as long as there is one that shows all.
+  Fd proc = TRY(NewMount("proc", {{"source", "proc"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  TRY(MakeDirAt(root, "proc", 0755));
+  TRY(AttachMountAt(proc.get(), root, "proc"));
+  TRY(MakeDirAt(root, "sys", 0755));
+  if (mounts.sys) return AttachMountAt(mounts.sys.get(), root, "sys");
+  Fd sys = TRY(NewMount("sysfs", {{"source", "sysfs"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  return AttachMountAt(sys.get(), root, "sys");
+}
+
+Status BecomePodRoot(int word) {
+  char byte;
+  ssize_t n;
+  do {
+    n = ::read(word, &byte, 1);
+  } while (n < 0 && errno == EINTR);
+  if (n != 1) ::_exit(254);
+  gid_t none = 0;
+  if (::syscall(SYS_setgroups, 0, &none) != 0 || ::syscall(SYS_setresgid, 0, 0, 0) != 0 ||
+      ::syscall(SYS_setresuid, 0, 0, 0) != 0) {
+    return SysErr("becoming root of the pod's user namespace");
+  }
   return {};
 }
 

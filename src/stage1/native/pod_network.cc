@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/mount.h"
+#include "base/user_namespace.h"
 #include "pod/paths.h"
 #include "stage1/common/metadata.h"
 #include "stage1/common/name_files.h"
@@ -44,6 +45,50 @@ Status AnnounceNetworks(const network::PodNetwork& networks, const RunOptions& o
   if (url.size() >= sizeof word.metadata_url) return Err(Code::kInvalid, "the metadata service's URL is too long");
   memcpy(word.metadata_url, url.data(), url.size());
   return {};
+}
+
+// The word, and a mount with it unless that is -1.
+Status SendWord(int socket, const NetworkWord& word, int mount) {
+  struct iovec data = {const_cast<NetworkWord*>(&word), sizeof word};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  struct msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (mount >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &mount, sizeof mount);
+  }
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof word)) {
+    return SysErr("telling the pod that its network is ready");
+  }
+  return {};
+}
+
+bool ReceiveWord(int socket, NetworkWord* word, Fd* mount) {
+  struct iovec data = {word, sizeof *word};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  struct msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t n;
+  do {
+    n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (n < 0 && errno == EINTR);
+  if (n != static_cast<ssize_t>(sizeof *word)) return false;
+  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+    int fd;
+    memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    *mount = Fd(fd);
+  }
+  return true;
 }
 
 }  // namespace
@@ -108,25 +153,24 @@ Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& optio
   answer.hosts = !result.hosts_file.empty() && options.hosts_mode != "host";
   if (!result.dns.network.empty() && options.resolv_mode == "default") {
     stage1::DnsSettings settings{result.dns.nameservers, result.dns.search, result.dns.options, result.dns.domain};
+    auto owner = TRY(FileOwner::BecomeRootOf(options.private_users));
     TRY(WriteFileAt(pod_dir, InStage1(pod::kResolvConf), stage1::ResolvConfText(settings, result.dns.network), 0644,
                     true));
     answer.resolv_conf = true;
   }
   if (!options.metadata_token.empty()) TRY(AnnounceNetworks(result, options, pod_dir, answer));
-  if (::send(word, &answer, sizeof answer, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof answer)) {
-    return SysErr("telling the pod that its network is ready");
+  Fd hosts;
+  if (answer.hosts && options.private_users) {
+    hosts = TRY(CloneMount(pod_dir, network::kPodHostsFile, false));
   }
-  return {};
+  return SendWord(word, answer, hosts.get());
 }
 
 Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan) {
   NetworkWord answer;
-  ssize_t n;
-  do {
-    n = ::recv(word, &answer, sizeof answer, 0);
-  } while (n < 0 && errno == EINTR);
+  Fd hosts;
   // The process outside has failed, and has said why.
-  if (n != static_cast<ssize_t>(sizeof answer)) ::_exit(254);
+  if (!ReceiveWord(word, &answer, &hosts)) ::_exit(254);
   plan.metadata_url = answer.metadata_url;
   if (!plan.metadata_url.empty()) {
     for (AppPlan& app : plan.apps) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
@@ -134,8 +178,8 @@ Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan) {
   if (answer.resolv_conf) ShowFile(plan, "etc/resolv.conf", "etc/rkt-resolv.conf");
   if (answer.hosts) {
     Fd file = TRY(Open(pod::kHosts, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
-    Fd mount = TRY(CloneMount(AT_FDCWD, StrCat(pod_path, "/", network::kPodHostsFile), false));
-    TRY(AttachMount(mount.get(), file.get()));
+    if (!hosts) hosts = TRY(CloneMount(AT_FDCWD, StrCat(pod_path, "/", network::kPodHostsFile), false));
+    TRY(AttachMountAt(hosts.get(), AT_FDCWD, pod::kHosts));
     ShowFile(plan, "etc/hosts", "etc/rkt-hosts");
   }
   return {};

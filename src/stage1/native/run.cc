@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
 
 #include "base/cgroup/groups.h"
 #include "base/file.h"
@@ -33,6 +34,7 @@
 #include "stage1/native/options.h"
 #include "stage1/native/parameters.h"
 #include "stage1/native/plan.h"
+#include "stage1/native/pod_mounts.h"
 #include "stage1/native/pod_init.h"
 #include "stage1/native/pod_network.h"
 #include "stage1/native/signals.h"
@@ -87,6 +89,7 @@ Status OpenLogs(int pod_dir, const PodPlan& plan, SupervisorFiles& files) {
   for (const AppPlan& app : plan.apps) {
     files.logs.push_back(TRY(OpenAt(targets.directory.get(), app.name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640)));
   }
+  if (plan.private_users) targets.directory = TRY(OpenForPod(targets.directory.get(), *plan.private_users));
   // What goes over a terminal is between the two who sit at it.
   if (!settings.journal || plan.interactive) return {};
   targets.journal = Journal::Connect(kJournalSocket, plan.uuid);
@@ -143,14 +146,30 @@ void HideCaller(CommandLine command_line) {
   ::clearenv();
 }
 
+// A process that is root of a pod only must not make others in a group of the host's: they enter by a file that was
+// opened here.
+Status EnterByFile(cgroup::PodGroups& groups) {
+  for (cgroup::PodGroups::App& app : groups.apps) {
+    if (!app.v2) continue;
+    app.v1_tasks.push_back(TRY(OpenAt(app.v2.get(), "cgroup.procs", O_WRONLY)));
+    app.v2.Close();
+  }
+  return {};
+}
+
 // Runs as pid 1 of the pod; never returns.
 [[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout,
                           CommandLine command_line, const std::string& pod_path) {
+  Status built;
+  if (plan.private_users) built = BecomePodRoot(files.users_word.get());
+  files.users_word.Close();
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_NAME, "rkt-pod");
   HideCaller(command_line);
-  Status built = BuildPodRoot(plan, options);
+  if (built) {
+    built = files.mounts != nullptr ? BuildMappedPodRoot(plan, options, *files.mounts) : BuildPodRoot(plan, options);
+  }
   if (built && files.network_word) built = AwaitNetwork(files.network_word.get(), pod_path, plan);
   files.network_word.Close();
   if (built) built = SetKernelParameters(plan);
@@ -169,6 +188,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
   args.flags = CLONE_NEWPID | CLONE_NEWUTS;
   if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
   if (plan.private_ipc) args.flags |= CLONE_NEWIPC;
+  if (plan.private_users) args.flags |= CLONE_NEWUSER;
   if (!plan.host_network) args.flags |= CLONE_NEWNET;
   args.exit_signal = SIGCHLD;
   if (files.groups->supervisor) {
@@ -228,6 +248,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   std::string pod_path = TRY(WorkingDirectory());
   network::NetworkPlan network = TRY(PlanNetwork(plan, manifest, options, pod_path, pod_dir.get()));
   plan.host_network = network.HostNetwork();
+  if (plan.private_users && plan.host_network) BindHostSys(plan);
   TRY(CheckSysctls(plan));
   TRY(CompleteHosts(pod_dir.get(), plan, options));
   TRY(MakeEmptyVolumes(pod_dir.get(), plan));
@@ -246,7 +267,16 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   }
   // Groups and networks are taken down from here, which needs the host's file systems.
   plan.shares_mount_namespace = IsTold("RKT_PRIVATE_MOUNTS") && groups.subcgroup.empty() && !network.NeedsSetUp() &&
-                                !notifier.active() && !machine.wanted() && options.metadata_token.empty();
+                                !notifier.active() && !machine.wanted() && options.metadata_token.empty() &&
+                                !plan.private_users;
+  PodMounts mounts;
+  Fd users_word;
+  if (plan.private_users) {
+    mounts = TRY(MakePodMounts(plan, options));
+    files.mounts = &mounts;
+    TRY(EnterByFile(groups));
+    std::tie(files.users_word, users_word) = TRY(MakePipe());
+  }
   Fd word;
   if (network.NeedsSetUp()) {
     int pair[2];
@@ -269,10 +299,18 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   auto pod = ClonePod(plan, options, files, StopTimeout(plan), command_line, pod_path);
   int status = 254;
   Status written;
+  if (pod && plan.private_users) {
+    written = WriteIdMaps(*pod, *plan.private_users);
+    if (written) written = WriteAll(users_word.get(), "m");
+  }
+  users_word.Close();
+  files.users_word.Close();
   if (pod) {
-    written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
+    if (written) written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
     files.network_word.Close();
-    if (written && network.NeedsSetUp()) written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
+    if (written && network.NeedsSetUp()) {
+      written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
+    }
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
     if (written) machine.Register(*pod, pod_path);

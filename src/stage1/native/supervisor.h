@@ -18,6 +18,7 @@
 #include "stage1/native/control.h"
 #include "stage1/native/output.h"
 #include "stage1/native/plan.h"
+#include "stage1/native/pod_mounts.h"
 #include "stage1/native/poll_set.h"
 #include "stage1/native/terminal.h"
 
@@ -26,6 +27,8 @@ namespace rkt::native {
 // What the process outside of the pod has opened for it.
 struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
+  Fd users_word;                       // by which pid 1 hears that the ids of its user namespace are mapped
+  PodMounts* mounts = nullptr;         // of a pod with users of its own
   Fd network_word;                     // by which pid 1 hears that its networks are ready; none: it need not wait
   std::vector<Fd> logs;                // POD/logs/APP, one per app
   LogTargets log_targets;

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/mount.h"
 #include "base/strings.h"
+#include "base/user_namespace.h"
 #include "pod/paths.h"
 
 namespace rkt::native {
@@ -53,6 +54,16 @@ Status CopyUp(int pod_dir, const VolumePlan& volume, int to) {
   auto from = OpenInRoot(root.get(), volume.image_path, O_RDONLY | O_DIRECTORY);
   if (!from) return from.error().code() == Code::kNotFound ? Status() : std::move(from).error();
   return CopyDirectory(from->get(), to);
+}
+
+// The same for a pod with users of its own: the image shows them as owners, and on disk are the ids that they have inside.
+Status CopyUpMapped(int pod_dir, const VolumePlan& volume, const IdRange& users, Fd to) {
+  Fd user_namespace = TRY(MakeUserNamespace(users));
+  Fd mount = TRY(CloneMount(to.get(), "", false));
+  // Where that cannot be mapped, the ids of the host are those on disk.
+  if (MapMount(mount.get(), user_namespace.get(), false)) to = TRY(OpenAt(mount.get(), ".", O_RDONLY | O_DIRECTORY));
+  FileOwner owner = TRY(FileOwner::Become(users.shift, users.shift));
+  return CopyUp(pod_dir, volume, to.get());
 }
 
 // What is left of a path behind a mount's target: empty where it is the target itself, nothing where it is not below.
@@ -233,7 +244,8 @@ Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {
       return SysErr("volume ", volume.source);
     }
     if (!volume.image_path.empty()) {
-      TRY_CTX(CopyUp(pod_dir, volume, dir.get()), "filling the volume for ", volume.image_path, " from the image");
+      TRY_CTX(plan.private_users ? CopyUpMapped(pod_dir, volume, *plan.private_users, std::move(dir))
+                                 : CopyUp(pod_dir, volume, dir.get()), "filling the volume for ", volume.image_path, " from the image");
     }
   }
   return {};

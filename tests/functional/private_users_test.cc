@@ -314,7 +314,9 @@ TEST_F(PrivateUsers, ResourcesAndNamesOfTheCommandLineWork) {
                           {"--oom-score-adj=400", "--memory=64M"});
   EXPECT_EQ(lines, (Args{"400", "inside", "10.1.2.3\tthere", "nameserver 9.9.9.9"}));
   if (CgroupV1("memory").empty()) return;
-  EXPECT_TRUE(Contains(Trim(AppText(Shell({}, "cat /proc/self/cgroup", {"--memory=64M"}).out)), "rkt"));
+  EXPECT_FALSE(Contains(AppText(Shell({}, "cat /proc/self/cgroup", {"--memory=64M"}).out), "machine-rkt"));
+  // Signal 9 of the kernel: the limit holds.
+  EXPECT_EQ(Shell({}, "exec /bin/busybox dd if=/dev/zero of=/dev/null bs=64M count=1", {"--memory=16M"}).code, 9);
 }
 
 TEST_F(PrivateUsers, EnterLogsStatusAndStop) {

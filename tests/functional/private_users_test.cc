@@ -347,6 +347,20 @@ TEST_F(PrivateUsers, TheTerminalIsTheApps) {
   EXPECT_EQ(terminal.Wait(), 5) << terminal.screen();
 }
 
+TEST_F(PrivateUsers, LogsAreKeptWithinBounds) {
+  MakeDirs(dir() + "/config/logs.d");
+  WriteFile(dir() + "/config/logs.d/logs.json", R"({"rktKind":"logs","rktVersion":"v1","maxSize":"4096","maxFiles":3})");
+  Output output = RktOk(Args{"--local-config=" + dir() + "/config"} +
+                        RunArgs({"--private-users", JudgeAci(), "--", "lines", "400"}));
+  EXPECT_EQ(AppLines(output.out).size(), 400u);
+  std::string logs = PodDir(PodsIn("run").at(0)) + "/logs";
+  EXPECT_EQ(ListDir(logs), (Args{"judge", "judge.1", "judge.2"}));
+  for (const std::string& name : ListDir(logs)) {
+    EXPECT_LE(ReadFile(logs + "/" + name).size(), 4096u) << name;
+    EXPECT_EQ(OwnerOf(logs + "/" + name).uid, 0u) << name;
+  }
+}
+
 TEST_F(PrivateUsers, KilledPodsLeaveNothing) {
   RunningPod pod = Start({"--private-users", "--volume=e,kind=empty", "--mount=volume=e,target=/e", JudgeAci(),
                           "--exec=/bin/sh", "--", "-c",

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "pod/paths.h"
 #include "stage0/list.h"
+#include "stage0/metadata.h"
 #include "stage0/overlay.h"
 #include "stage0/running_pod.h"
 
@@ -260,6 +261,7 @@ Status AddApp(store::Store& store, const AppTarget& target, const appc::RuntimeA
     return Err(Code::kExists, "error: multiple apps with name ", app.name);
   }
   Status added = AddLocked(running, locked.pod, store, target, app, image_key, lock_fd);
+  if (added) added = RegisterAddedApp(locked.pod, app.name);
   if (added) return {};
   Status undone =
       RemoveFromRunning(running, locked.pod, target, app.name, lock_fd, /*quiet=*/true);

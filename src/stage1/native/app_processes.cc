@@ -4,10 +4,10 @@
 #include "stage1/native/app_processes.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -36,8 +36,11 @@ int SignalNamespace(ino_t mount_namespace, int signal) {
 }
 
 void KillNamespace(ino_t mount_namespace) {
-  // Each round meets only what was started while the one before it looked.
-  for (int round = 0; round < 1000 && SignalNamespace(mount_namespace, SIGKILL) > 0; ++round) ::sched_yield();
+  // Each round meets only what was started while the one before it looked, and what has not had the time to die.
+  constexpr struct timespec kPause = {0, 1000000};
+  for (int round = 0; round < 2000 && SignalNamespace(mount_namespace, SIGKILL) > 0; ++round) {
+    ::nanosleep(&kPause, nullptr);
+  }
 }
 
 }  // namespace rkt::native

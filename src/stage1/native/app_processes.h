@@ -16,7 +16,7 @@ ino_t MountNamespaceOf(pid_t pid);
 // Signals every process in it; gives how many there were.
 int SignalNamespace(ino_t mount_namespace, int signal);
 
-// SIGKILL, again until none is left that is not dying.
+// SIGKILL, again until none is left, for two seconds at most (who waits for a disk does not die before it answers).
 void KillNamespace(ino_t mount_namespace);
 
 }  // namespace rkt::native

@@ -85,6 +85,13 @@ TEST_F(Mutable, StopEndsAllProcessesOfTheAppAlone) {
   EXPECT_EQ(AppState(pod.uuid, "web"), "exited");
   EXPECT_EQ(AppStatus(pod.uuid, "web")["/exit_code"], "15");
   EXPECT_FALSE(processes("sleep 98"));
+  // What ignores the signal, too, does not outlive its app.
+  AddOk(pod.uuid, "stubborn", {"--exec=/bin/sh"}, {"-c", "setsid sh -c 'trap \"\" TERM; sleep 985' & sleep 984"});
+  DoOk("start", pod.uuid, "stubborn");
+  for (double end = Now() + 10; Now() < end && !processes("sleep 985");) SleepFor(0.01);
+  EXPECT_TRUE(processes("sleep 985"));
+  DoOk("stop", pod.uuid, "stubborn");
+  EXPECT_FALSE(processes("sleep 98"));
   EXPECT_EQ(AppState(pod.uuid, "other"), "running");
   Output again = Do("stop", pod.uuid, "web");
   EXPECT_EQ(again.code, 254);

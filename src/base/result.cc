@@ -54,6 +54,14 @@ const char* ErrnoText(int err) {
   return text;
 }
 
+Error::Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+Error::Error(Code code, int err, std::string message) : code_(code), errno_(err), message_(std::move(message)) {}
+Error::Error(const Error&) = default;
+Error::Error(Error&&) noexcept = default;
+Error& Error::operator=(const Error&) = default;
+Error& Error::operator=(Error&&) noexcept = default;
+Error::~Error() = default;
+
 Error Error::Wrap(std::string message) && {
   Error outer(code_, errno_, std::move(message));
   outer.cause_ = std::make_shared<const Error>(std::move(*this));

@@ -38,11 +38,17 @@ Code CodeFromErrno(int err);
 // "No such file or directory" and the like, in lower case as the original's messages had it, never null.
 const char* ErrnoText(int err);
 
+// What makes an error or takes one apart is cold and never inlined: the compiler then keeps the ways that end there out of
+// the functions that normally succeed, and the pages that a start has to read in are few.
 class [[nodiscard]] Error {
  public:
-  Error(Code code, std::string message) : code_(code), message_(std::move(message)) {}
-  Error(Code code, int err, std::string message)
-      : code_(code), errno_(err), message_(std::move(message)) {}
+  [[gnu::cold]] Error(Code code, std::string message);
+  [[gnu::cold]] Error(Code code, int err, std::string message);
+  [[gnu::cold]] Error(const Error&);
+  [[gnu::cold]] Error(Error&&) noexcept;
+  [[gnu::cold]] Error& operator=(const Error&);
+  [[gnu::cold]] Error& operator=(Error&&) noexcept;
+  [[gnu::cold]] ~Error();
 
   Code code() const { return code_; }
   // The errno of the innermost cause that had one, or 0.
@@ -51,7 +57,7 @@ class [[nodiscard]] Error {
   const Error* cause() const { return cause_.get(); }
 
   // The error that says `message` and has this one as its cause. Code and errno are kept.
-  Error Wrap(std::string message) &&;
+  [[gnu::cold]] Error Wrap(std::string message) &&;
   // The last link of the chain: what happened, without the circumstances.
   const Error& Innermost() const;
   // "message: cause: cause", for logs and tests.
@@ -65,16 +71,16 @@ class [[nodiscard]] Error {
 };
 
 // An Error from errno: message "<what>: <errno text>", code by CodeFromErrno.
-Error ErrnoError(int err, std::string_view what);
+[[gnu::cold]] Error ErrnoError(int err, std::string_view what);
 
 // Err(Code::kInvalid, "volume \"", name, "\" is not declared")
 template <typename... Parts>
-Error Err(Code code, const Parts&... parts) {
+[[gnu::cold]] [[gnu::noinline]] Error Err(Code code, const Parts&... parts) {
   return Error(code, StrCat(parts...));
 }
 // SysErr("open ", path): uses the errno of the moment.
 template <typename... Parts>
-Error SysErr(const Parts&... parts) {
+[[gnu::cold]] [[gnu::noinline]] Error SysErr(const Parts&... parts) {
   int err = errno;
   return ErrnoError(err, StrCat(parts...));
 }
@@ -94,7 +100,7 @@ class [[nodiscard]] Result {
   }
   Result(Result&& other) noexcept : ok_(other.ok_) { MoveFrom(std::move(other)); }
   Result(const Result& other) : ok_(other.ok_) {
-    if (ok_) {
+    if (ok_) [[likely]] {
       new (&value_) T(other.value_);
     } else {
       new (&error_) Error(other.error_);
@@ -131,14 +137,14 @@ class [[nodiscard]] Result {
 
  private:
   void MoveFrom(Result&& other) {
-    if (ok_) {
+    if (ok_) [[likely]] {
       new (&value_) T(std::move(other.value_));
     } else {
       new (&error_) Error(std::move(other.error_));
     }
   }
   void Destroy() {
-    if (ok_) {
+    if (ok_) [[likely]] {
       value_.~T();
     } else {
       error_.~Error();

@@ -23,7 +23,10 @@ class Part {
   Part(std::string_view text) : text_(text) {}        // NOLINT: implicit by design
   Part(const std::string& text) : text_(text) {}      // NOLINT
   Part(const char* text) : text_(text) {}             // NOLINT
-  Part(char c) : text_(buffer_, 1) { buffer_[0] = c; }  // NOLINT
+  // Nothing that only converts to a character: it would be taken for one.
+  template <typename T>
+    requires std::is_same_v<T, char>
+  Part(T c) : text_(buffer_, 1) { buffer_[0] = c; }  // NOLINT
   template <typename T>
     requires(std::is_integral_v<T> && !std::is_same_v<T, char> && !std::is_same_v<T, bool>)
   Part(T number) {  // NOLINT

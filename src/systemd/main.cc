@@ -12,7 +12,7 @@
 //   systemd unregister UUID                  takes it from machined's list again
 //
 // Exit status: 0 done, 1 it could not be done (said on standard error where RKT_DEBUG is set: a
-// machine without machined is nothing to complain of), 2 called wrongly.
+// machine without machined is nothing to complain of), 2 called wrongly, 3 asked for, but there was no answer in time.
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -121,6 +121,7 @@ int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
   sd_bus_error error = SD_BUS_ERROR_NULL;
   r = sd_bus_call(bus.get(), call, 0, &error, nullptr);
   int status = r < 0 ? Fail("registering with machined", r, &error) : 0;
+  if (r == -ETIMEDOUT) status = 3;
   sd_bus_error_free(&error);
   return status;
 }

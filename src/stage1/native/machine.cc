@@ -38,6 +38,13 @@ pid_t StartProgram(const std::string& program, std::vector<std::string> argument
   return pid;
 }
 
+// Whether the pod may be on machined's list, by the end of the program that was to put it there: unless it says that it
+// failed. Who was killed, or got no answer in time, may have been heard all the same.
+bool MayBeRegistered(int wait_status) {
+  constexpr int kNoAnswer = 3;
+  return !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) == 0 || WEXITSTATUS(wait_status) == kNoAnswer;
+}
+
 }  // namespace
 
 Machine Machine::FromEnvironment(const std::string& uuid) {
@@ -66,16 +73,16 @@ void Machine::Reap() {
   int status = 0;
   if (registering_ <= 0 || ::waitpid(registering_, &status, WNOHANG) == 0) return;
   registering_ = -1;
-  registered_ = status == 0;
+  registered_ = MayBeRegistered(status);
 }
 
-// Whether the pod is registered; waits until that is known.
+// Whether the pod may be registered; waits for the end of the registration.
 bool Machine::EndRegistration() {
   int status = 0;
   // It has a time limit of its own.
   while (registering_ > 0 && ::waitpid(registering_, &status, 0) < 0 && errno == EINTR) {
   }
-  if (registering_ > 0) registered_ = status == 0;
+  if (registering_ > 0) registered_ = MayBeRegistered(status);
   registering_ = -1;
   return registered_;
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cgroup/groups.h"
@@ -54,6 +55,18 @@ Status Send(const Fd& pidfd, int signal) {
   return {};
 }
 
+// systemd ends a scope of its own when it sees the group empty, which it cannot once the group is gone: the pod would stay on
+// machined's list. So the group of a pod that was killed a moment ago is left to it, for a short time. Only scopes that
+// systemd has delegated are waited for.
+void LetScopeEnd(const std::string& subcgroup) {
+  std::string group = StrCat("/sys/fs/cgroup/", subcgroup);
+  bool delegated = ::getxattr(group.c_str(), "trusted.delegate", nullptr, 0) > 0 ||
+                   ::getxattr(group.c_str(), "user.delegate", nullptr, 0) > 0;
+  if (!delegated || !subcgroup.ends_with(".scope")) return;
+  constexpr int kPatienceUs = 3000000, kPauseUs = 2000;
+  for (int waited = 0; waited < kPatienceUs && Exists(group); waited += kPauseUs) ::usleep(kPauseUs);
+}
+
 }  // namespace
 
 Result<int> StopCommand(const std::vector<std::string>& arguments) {
@@ -93,6 +106,7 @@ Result<int> GcCommand(const std::vector<std::string>& arguments) {
   TRY(TearDownNetwork(uuid, pod_path, local_config));
   auto subcgroup = ReadFileAt(AT_FDCWD, pod::kSubcgroupFile, 4096);
   if (!subcgroup) return subcgroup.error().code() == Code::kNotFound ? Result<int>(0) : subcgroup.error();
+  LetScopeEnd(*subcgroup);
   TRY(cgroup::Remove(*subcgroup, uuid));
   TRY(UnlinkAt(AT_FDCWD, pod::kSubcgroupFile));
   return 0;

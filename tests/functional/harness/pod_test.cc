@@ -3,6 +3,8 @@
 
 #include "functional/harness/pod_test.h"
 
+#include "functional/harness/host.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -173,6 +175,21 @@ Background PodTest::StartRkt(const Args& args, const Options& options) {
   return Background(RktArgs(args), options, dir_ + "/background." + std::to_string(files_++));
 }
 
+// Waits for the program that makes the pod known to machined: a pod that is killed in that moment can come to be listed
+// after its end (docs/systemd.md).
+static void AwaitRegistration(int rkt) {
+  auto registers = [&] {
+    for (int pid : DescendantsOf(rkt)) {
+      if (Trim(ReadFile("/proc/" + std::to_string(pid) + "/comm")) == "systemd") return true;
+    }
+    return false;
+  };
+  // It is started right after the pod, and ends within its own time limit.
+  SleepFor(0.2);
+  for (double end = Now() + 30; Now() < end && registers(); SleepFor(0.05)) {
+  }
+}
+
 RunningPod PodTest::Start(const Args& args, const std::string& text, const Options& options) {
   std::string file = dir_ + "/uuid." + std::to_string(files_++);
   RunningPod pod;
@@ -190,6 +207,7 @@ RunningPod PodTest::Start(const Args& args, const std::string& text, const Optio
                                             << pod.rkt->out() << pod.rkt->err();
   }
   if (pod.uuid.size() == 36) uuids_.insert(pod.uuid);
+  if (HaveMachined()) AwaitRegistration(pod.rkt->pid());
   return pod;
 }
 

@@ -36,6 +36,10 @@ namespace {
 // As systemd reports that a program could not be executed.
 constexpr int kExecFailed = 203;
 
+// A service manager that signals all processes of a service signals pid 1 and the process outside, which hands its signal
+// on: two of them within this time are one request.
+constexpr int64_t kOneRequestMs = 100;
+
 sigset_t Watched() {
   sigset_t set;
   sigemptyset(&set);
@@ -275,9 +279,10 @@ void Supervisor::OnSignal(int, short) {
         if (info.ssi_pid != 0) break;
         if (!stop_requested_) {
           stop_requested_ = true;
+          stop_requested_ms_ = MonotonicMs();
           code_at_stop_ = exit_code_;
           BeginStop(SIGTERM);
-        } else {
+        } else if (MonotonicMs() - stop_requested_ms_ >= kOneRequestMs) {
           KillAll();
         }
         break;

@@ -126,6 +126,7 @@ class Supervisor {
   std::string typed_;              // what the app's terminal has not taken yet
   bool stopping_ = false;
   bool stop_requested_ = false;    // from outside: the exit status is 0
+  int64_t stop_requested_ms_ = 0;  // when
   bool killed_ = false;
   bool all_started_ = false;
   bool ready_ = false;

@@ -79,7 +79,7 @@ TEST_F(SystemdUnits, TypeNotifyWaitsForTheApp) {
                                     "READY=1", "sleep:600"}));
   EXPECT_EQ(started.code, 0) << started.All() << OutputOf(unit);
   EXPECT_GE(Now() - start, 1.5);
-  EXPECT_TRUE(Contains(OutputOf(unit), "sent READY=1"));
+  EXPECT_TRUE(WaitForOutput(unit, "sent READY=1"));
   EXPECT_EQ(Systemctl({"kill", "--signal=KILL", "--kill-who=main", unit.name()}).code, 0);
   EXPECT_TRUE(unit.WaitFor("ActiveState", "failed"));
 }

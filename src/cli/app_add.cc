@@ -39,13 +39,7 @@ int Run(Invocation& invocation) {
   if (invocation.words.empty()) return invocation.Usage();
   std::string_view pod_word = invocation.words[0];
   invocation.words.erase(invocation.words.begin());
-  bool help = false;
-  Status parsed = ParseAppArguments(invocation, /*app_arguments=*/true, help);
-  if (!parsed) return Fail("error parsing app image arguments", std::move(parsed).error());
-  if (help) {
-    (void)invocation.Usage();
-    return 0;
-  }
+  if (auto ended = TakeAppArguments(invocation)) return *ended;
   std::vector<AppArguments>& apps = invocation.pod().apps;
   if (apps.size() != 1) return Refuse("must give only one app");
   auto pod = ResolvePod(invocation, pod_word);

@@ -64,4 +64,14 @@ Status ParseAppArguments(Invocation& invocation, bool app_arguments, bool& help)
   return {};
 }
 
+std::optional<int> TakeAppArguments(Invocation& invocation, bool app_arguments,
+                                    std::string_view failure) {
+  bool help = false;
+  Status parsed = ParseAppArguments(invocation, app_arguments, help);
+  if (!parsed) return Fail(failure, std::move(parsed).error());
+  if (!help) return std::nullopt;
+  (void)invocation.Usage();
+  return 0;
+}
+
 }  // namespace rkt::cli

@@ -6,7 +6,9 @@
 // The images of a command line and the flags that belong to each: IMAGE --name=a -- ARG... ---
 // IMAGE ... (runtime.md of the reference, section 2). Pure parsing; nothing is looked up.
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -53,5 +55,11 @@ struct PodArguments {
 //   app arguments unsupported; what ParseFlags says; dangling mount point "/p": volume "v" not
 //   found
 Status ParseAppArguments(Invocation& invocation, bool app_arguments, bool& help);
+
+// The same for a command's own function, which ends with the status that it gives: 254 after an
+// error, which is printed behind `failure`; 0 after the help that a flag asked for. Nothing where
+// the command goes on.
+std::optional<int> TakeAppArguments(Invocation& invocation, bool app_arguments = true,
+                                    std::string_view failure = "error parsing app image arguments");
 
 }  // namespace rkt::cli

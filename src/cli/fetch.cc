@@ -22,12 +22,8 @@ constexpr const FlagGroup* kGroups[] = {&kFlags, &kPullUpdateFlags, &kSignatureF
 constexpr size_t kShortId = 39;  // sha512- and 32 digits
 
 int Run(Invocation& invocation) {
-  bool help = false;
-  Status parsed = ParseAppArguments(invocation, /*app_arguments=*/false, help);
-  if (!parsed) return Fail("unable to parse arguments", std::move(parsed).error());
-  if (help) {
-    (void)invocation.Usage();
-    return 0;
+  if (auto ended = TakeAppArguments(invocation, /*app_arguments=*/false, "unable to parse arguments")) {
+    return *ended;
   }
   if (invocation.pod().apps.empty()) return Refuse("must provide at least one image");
   auto policy = PullPolicy(invocation);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/app_args.h"
+#include "cli/pod_flags.h"
 #include "cli/settings.h"
 #include "image/reference.h"
 #include "pod/manifest_builder.h"
@@ -41,10 +42,9 @@ Status ReadCustomManifest(const Invocation& invocation, PodPreparation& preparat
   return {};
 }
 
-Status BuildManifest(Invocation& invocation, std::string_view pull_policy,
-                     PodPreparation& preparation) {
+Status BuildManifest(Invocation& invocation, PodPreparation& preparation) {
   PodArguments& arguments = invocation.pod();
-  image::FetchOptions fetch = FetchOptions(invocation, pull_policy);
+  image::FetchOptions fetch = FetchOptions(invocation, preparation.pull_policy);
   pod::PodRequest request;
   request.rkt_version = RKT_VERSION;
   for (AppArguments& app : arguments.apps) {
@@ -112,8 +112,17 @@ Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy) {
   return {};
 }
 
-Status PreparePod(Invocation& invocation, std::string_view pull_policy,
-                  PodPreparation& preparation) {
+std::optional<int> ReadPodArguments(Invocation& invocation, PodPreparation& preparation) {
+  if (auto ended = TakeAppArguments(invocation)) return ended;
+  auto policy = PullPolicy(invocation);
+  if (!policy) return Fail(policy.error());
+  preparation.pull_policy = *std::move(policy);
+  Status checked = CheckPodArguments(invocation, preparation.pull_policy);
+  if (!checked) return Fail(checked.error());
+  return std::nullopt;
+}
+
+Status PreparePod(Invocation& invocation, PodPreparation& preparation) {
   preparation.store.emplace(TRY(OpenStore(invocation)));
   stage0::PrepareOptions& options = preparation.options;
   options.data_dir = preparation.store->data_dir();
@@ -121,7 +130,7 @@ Status PreparePod(Invocation& invocation, std::string_view pull_policy,
   options.use_overlay = !invocation.Bool("no-overlay");
   options.private_users = TRY(PrivateUsers(invocation));
   if (invocation.Text("pod-manifest").empty()) {
-    TRY(BuildManifest(invocation, pull_policy, preparation));
+    TRY(BuildManifest(invocation, preparation));
   } else {
     TRY(ReadCustomManifest(invocation, preparation));
   }

@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "appc/image_manifest.h"
 #include "appc/pod_manifest.h"
@@ -21,6 +22,7 @@ namespace rkt::cli {
 
 // Owns what the options borrow; not to be moved once made.
 struct PodPreparation {
+  std::string pull_policy;
   std::optional<store::Store> store;
   std::deque<appc::ImageManifest> images;  // does not move what it holds
   appc::PodManifest manifest;
@@ -31,8 +33,11 @@ struct PodPreparation {
 // up. Messages are whole, without a cause.
 Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy);
 
+// The command line of run and prepare, checked; nothing is looked up. Gives the status to end with
+// after an error, which is printed, or after help; nothing where there is a pod to prepare.
+std::optional<int> ReadPodArguments(Invocation& invocation, PodPreparation& preparation);
+
 // Opens the store, finds (and imports) the images, makes or reads the manifest.
-Status PreparePod(Invocation& invocation, std::string_view pull_policy,
-                  PodPreparation& preparation);
+Status PreparePod(Invocation& invocation, PodPreparation& preparation);
 
 }  // namespace rkt::cli

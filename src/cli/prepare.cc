@@ -24,23 +24,9 @@ constexpr const FlagGroup* kGroups[] = {&kFlags,        &kStage1Flags,   &kPrepa
                                         &kLimitFlags,   &kPodLimitFlags, &kSignatureFlags};
 
 int Run(Invocation& invocation) {
-  auto policy = PullPolicy(invocation);
-  if (!policy) return Fail(policy.error());
-  bool help = false;
-  Status parsed = ParseAppArguments(invocation, /*app_arguments=*/true, help);
-  if (!parsed) return Fail("error parsing app image arguments", std::move(parsed).error());
-  if (help) {
-    (void)invocation.Usage();
-    return 0;
-  }
-  // Behind an image there may have been another one.
-  policy = PullPolicy(invocation);
-  if (!policy) return Fail(policy.error());
-  Status checked = CheckPodArguments(invocation, *policy);
-  if (!checked) return Fail(checked.error());
-
   PodPreparation preparation;
-  Status prepared = PreparePod(invocation, *policy, preparation);
+  if (auto ended = ReadPodArguments(invocation, preparation)) return *ended;
+  Status prepared = PreparePod(invocation, preparation);
   if (!prepared) return Fail(prepared.error());
   auto uuid = stage0::Prepare(*preparation.store, preparation.options);
   if (!uuid) return Fail("error setting up stage0", std::move(uuid).error());

@@ -24,22 +24,12 @@ constexpr const FlagGroup* kGroups[] = {
     &kAppFlags,      &kIsolatorFlags, &kLimitFlags,  &kPodLimitFlags,  &kSignatureFlags};
 
 int Run(Invocation& invocation) {
-  bool help = false;
-  Status parsed = ParseAppArguments(invocation, /*app_arguments=*/true, help);
-  if (!parsed) return Fail("error parsing app image arguments", std::move(parsed).error());
-  if (help) {
-    (void)invocation.Usage();
-    return 0;
-  }
-  auto policy = PullPolicy(invocation);
-  if (!policy) return Fail(policy.error());
-  Status checked = CheckPodArguments(invocation, *policy);
-  if (!checked) return Fail(checked.error());
+  PodPreparation preparation;
+  if (auto ended = ReadPodArguments(invocation, preparation)) return *ended;
   auto start = StartOptions(invocation);
   if (!start) return Fail(start.error());
 
-  PodPreparation preparation;
-  Status prepared = PreparePod(invocation, *policy, preparation);
+  Status prepared = PreparePod(invocation, preparation);
   if (!prepared) return Fail(prepared.error());
   preparation.options.uuid_file = invocation.Text("uuid-file-save");
   // Becomes the pod; what comes back is an error.

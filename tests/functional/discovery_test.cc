@@ -9,8 +9,7 @@
 
 #include <algorithm>
 
-#include "functional/harness/aci_server.h"
-#include "functional/harness/pod_test.h"
+#include "functional/harness/fetch_test.h"
 
 namespace rkt::test {
 namespace {
@@ -35,52 +34,15 @@ std::string Page(const std::string& tags) {
   return "<html><head>" + tags + "</head><body>hello</body></html>";
 }
 
-class Discovering : public PodTest {
+class Discovering : public FetchTest {
  protected:
-  void SetUp() override {
-    PodTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    tls_ = Certificates::Make(dir() + "/tls");
-    env_.env = {"SSL_CERT_FILE=" + tls_.ca};
-    StartTls();
-  }
-  void TearDown() override {
-    server_.reset();
-    plain_.reset();
-    PodTest::TearDown();
-  }
-  void StartTls() {
-    server_ = std::make_unique<AciServer>(dir() + "/www", &tls_, 443);
-    ASSERT_TRUE(server_->ready());
-  }
-  AciServer& server() { return *server_; }
-  AciServer& Plain() {
-    plain_ = std::make_unique<AciServer>(dir() + "/plain", nullptr, 80);
-    return *plain_;
-  }
+  Discovering() : FetchTest(443) {}
+  AciServer& Plain() { return Other(/*tls=*/false, 80, "127.0.0.1"); }
   // The page of a path: JSON strings are close enough to C strings.
   static void Serve(AciServer& server, const std::string& path, const std::string& page) {
     server.Rule(path + "?ac-discovery=1", "{\"body\": " + JsonQuote(page) + "}");
   }
   void Serve(const std::string& path, const std::string& page) { Serve(*server_, path, page); }
-  Output FetchName(const std::string& name, const Args& flags = {}) {
-    return Rkt(Args{"fetch", "--full"} + flags + Args{name}, env_);
-  }
-  std::string FetchOk(const std::string& name, const Args& flags = {}) {
-    Output output = FetchName(name, flags);
-    EXPECT_EQ(output.code, 0) << output.All();
-    return Trim(output.out);
-  }
-  void Fails(const std::string& name, const std::string& text, const Args& flags = {}) {
-    Output output = FetchName(name, flags);
-    EXPECT_EQ(output.code, 254) << output.All();
-    EXPECT_TRUE(Contains(output.err, text)) << "expected: " << text << "\n" << output.err;
-    EXPECT_FALSE(output.timed_out);
-  }
-  std::string KeyOf(const std::string& bytes) {
-    WriteFile(dir() + "/to-hash", bytes);
-    return "sha512-" + RunProgram({"sha512sum", dir() + "/to-hash"}).out.substr(0, 64);
-  }
   // Serves images and a page for all names below localhost.
   void ServeImages(const std::map<std::string, std::string>& images) {
     for (const auto& [name, bytes] : images) server_->Put("/" + name + ".aci", bytes);
@@ -90,10 +52,6 @@ class Discovering : public PodTest {
       Serve(name.substr(slash), Page(MetaTag("localhost https://localhost/{name}.{ext}")));
     }
   }
-
-  Certificates tls_;
-  Options env_;
-  std::unique_ptr<AciServer> server_, plain_;
 };
 
 TEST_F(Discovering, PagesOfParentsAreAskedInTurn) {
@@ -136,7 +94,7 @@ TEST_F(Discovering, WithoutAVersionTheLatestIsAskedForAndMarked) {
 }
 
 TEST_F(Discovering, FailureIsOneLineAndDebugTellsMore) {
-  Output output = FetchName("localhost/a");
+  Output output = FetchImage("localhost/a");
   EXPECT_EQ(output.code, 254);
   EXPECT_EQ(output.err, "fetch: discovery failed\n");
   output = Rkt({"--debug", "fetch", "localhost/a"}, env_);
@@ -198,7 +156,7 @@ TEST_F(Discovering, CredentialsDoNotFollowARedirectOfTheQuestion) {
   WriteFile(
       dir() + "/config-local/auth.d/a.json",
       R"({"rktKind":"auth","rktVersion":"v1","domains":["localhost","127.0.0.2"],"type":"oauth","credentials":{"token":"t"}})");
-  AciServer other(dir() + "/other", &tls_, 443, "127.0.0.2");
+  AciServer other(dir() + "/second", &tls_, 443, "127.0.0.2");
   server().Rule("/a?ac-discovery=1", R"({"redirect": "https://127.0.0.2/a?ac-discovery=1"})");
   Serve(other, "/a", Page(MetaTag("localhost https://localhost/a.{ext}")));
   server().Put("/a.aci", Image("localhost/a"));
@@ -395,7 +353,7 @@ TEST_F(SignedDiscovering, KeptAnswersAreCheckedToo) {
 TEST_F(SignedDiscovering, KeysAreDiscoveredAndTrustedFromHttps) {
   Serve("/a", Page(Tags()));
   PutSigned("/latest", Image("localhost/a"));
-  Output output = FetchName("localhost/a");
+  Output output = FetchImage("localhost/a");
   EXPECT_EQ(output.code, 254) << "nobody to ask";
   EXPECT_TRUE(Contains(output.err, "unknown entity")) << output.err;
   EXPECT_FALSE(Exists(KeyFiles()));

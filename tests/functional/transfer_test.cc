@@ -10,8 +10,7 @@
 
 #include <algorithm>
 
-#include "functional/harness/aci_server.h"
-#include "functional/harness/pod_test.h"
+#include "functional/harness/fetch_test.h"
 
 namespace rkt::test {
 namespace {
@@ -29,50 +28,12 @@ std::string SmallImage(const ImageSpec& spec = {}, size_t size = 0) {
   return tar.Finish();
 }
 
-std::string HashKey(const std::string& dir, const std::string& bytes) {
-  WriteFile(dir + "/to-hash", bytes);
-  return "sha512-" + RunProgram({"sha512sum", dir + "/to-hash"}).out.substr(0, 64);
-}
-
-class Transfers : public PodTest {
+class Transfers : public FetchTest {
  protected:
-  void SetUp() override {
-    PodTest::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    tls_ = Certificates::Make(dir() + "/tls");
-    env_.env = {"SSL_CERT_FILE=" + tls_.ca};
-    server_ = std::make_unique<AciServer>(dir() + "/www", &tls_);
-    ASSERT_TRUE(server_->ready());
-  }
-  void TearDown() override {
-    server_.reset();
-    other_.reset();
-    PodTest::TearDown();
-  }
-
-  AciServer& server() { return *server_; }
-  // A second one, on another address.
-  AciServer& Other(bool tls, int port = 0) {
-    other_ =
-        std::make_unique<AciServer>(dir() + "/other", tls ? &tls_ : nullptr, port, "127.0.0.2");
-    return *other_;
-  }
-  Output FetchUrl(const std::string& url, const Args& flags = {}) {
-    return Rkt(Args{"fetch", "--full"} + flags + Args{url}, env_);
-  }
-  std::string FetchOk(const std::string& url, const Args& flags = {}) {
-    Output output = FetchUrl(url, flags);
-    EXPECT_EQ(output.code, 0) << output.All();
-    return Trim(output.out);
-  }
-  void Fails(const std::string& url, const std::string& text, const Args& flags = {}) {
-    Output output = FetchUrl(url, flags);
-    EXPECT_EQ(output.code, 254) << output.All();
-    EXPECT_TRUE(Contains(output.err, text)) << "expected: " << text << "\n" << output.err;
-    EXPECT_TRUE(ListDir(data() + "/cas/tmp").empty());
-  }
+  // A second server, on another address.
+  AciServer& Other(bool tls) { return FetchTest::Other(tls, 0, "127.0.0.2"); }
   std::string PartialFile(const std::string& url) {
-    return data() + "/cas/tmp/" + HashKey(dir(), url);
+    return data() + "/cas/tmp/" + KeyOf(url);
   }
   void Configure(const std::string& file, const std::string& json) {
     MakeDirs(dir() + "/config-local/auth.d");
@@ -81,18 +42,13 @@ class Transfers : public PodTest {
   static size_t Count(const std::vector<std::string>& list, const std::string& item) {
     return static_cast<size_t>(std::count(list.begin(), list.end(), item));
   }
-
-  Certificates tls_;
-  Options env_;
-  std::unique_ptr<AciServer> server_;
-  std::unique_ptr<AciServer> other_;
 };
 
 TEST_F(Transfers, ImageComesByHttps) {
   server().Put("/a.aci", SmallImage());
   Output output = Rkt({"fetch", server().Url("/a.aci")}, env_);
   ASSERT_EQ(output.code, 0) << output.All();
-  EXPECT_EQ(Trim(output.out), HashKey(dir(), SmallImage()).substr(0, 39));
+  EXPECT_EQ(Trim(output.out), KeyOf(SmallImage()).substr(0, 39));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "User-Agent"), "rkt/2.0.0");
   EXPECT_EQ(ListDir(data() + "/cas/tree").size(), 1u) << "rendered at once";
 }
@@ -153,9 +109,9 @@ TEST_F(Transfers, EtagIsAskedAboutAndNotModifiedGivesTheSameImage) {
   newer.version = "2.0.0";
   server().Put("/a.aci", SmallImage(newer));
   server().Rule("/a.aci", R"({"etag": "\"two\""})");
-  EXPECT_EQ(FetchOk(server().Url("/a.aci")), HashKey(dir(), SmallImage(newer)));
+  EXPECT_EQ(FetchOk(server().Url("/a.aci")), KeyOf(SmallImage(newer)));
   // And an image that is gone from the store is no image to keep.
-  RktOk({"image", "rm", HashKey(dir(), SmallImage(newer))});
+  RktOk({"image", "rm", KeyOf(SmallImage(newer))});
   server().Forget();
   FetchOk(server().Url("/a.aci"));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "If-None-Match"), "-");
@@ -222,7 +178,7 @@ TEST_F(Transfers, CimdUrl) {
   std::string escaped;
   for (char c : server().Url("/a.aci"))
     escaped += c == '/' ? "%2F" : c == ':' ? "%3A" : std::string(1, c);
-  EXPECT_EQ(FetchOk("cimd:aci-archive:v=0:" + escaped), HashKey(dir(), SmallImage()));
+  EXPECT_EQ(FetchOk("cimd:aci-archive:v=0:" + escaped), KeyOf(SmallImage()));
 }
 
 TEST_F(Transfers, QueriesAreKept) {
@@ -283,7 +239,7 @@ TEST_F(Transfers, SeededDownloadIsGoneOnFrom) {
   std::string url = server().Url("/a.aci");
   MakeDirs(data() + "/cas/tmp");
   WriteFile(PartialFile(url), image.substr(0, 100000));
-  EXPECT_EQ(FetchOk(url), HashKey(dir(), image));
+  EXPECT_EQ(FetchOk(url), KeyOf(image));
   EXPECT_EQ(server().Asked(), (Args{"HEAD /a.aci", "GET /a.aci"}));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "Range"), "bytes=100000-");
 }
@@ -303,9 +259,9 @@ TEST_F(Transfers, WhatCannotBeGoneOnFromIsFetchedWhole) {
     server().Rule("/a.aci", rule);
     server().Forget();
     WriteFile(PartialFile(url), std::string(100000, 'x'));
-    Output output = FetchUrl(url);
+    Output output = FetchImage(url);
     EXPECT_EQ(output.code, 0) << rule << output.All();
-    EXPECT_EQ(Trim(output.out), HashKey(dir(), image)) << rule;
+    EXPECT_EQ(Trim(output.out), KeyOf(image)) << rule;
     EXPECT_TRUE(Contains(output.err, notice)) << rule << output.err;
     EXPECT_EQ(server().HeaderOf("GET /a.aci", "Range"), "-") << rule;
   }
@@ -321,11 +277,11 @@ TEST_F(Transfers, EtagOfAPartTellsWhetherItStillFits) {
   WriteFile(PartialFile(url) + ".etag", "\"now\"");
   FetchOk(url);
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "Range"), "bytes=1000-");
-  RktOk({"image", "rm", HashKey(dir(), image)});
+  RktOk({"image", "rm", KeyOf(image)});
   server().Forget();
   WriteFile(PartialFile(url), std::string(1000, 'x'));
   WriteFile(PartialFile(url) + ".etag", "\"then\"");
-  EXPECT_EQ(FetchOk(url), HashKey(dir(), image));
+  EXPECT_EQ(FetchOk(url), KeyOf(image));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "Range"), "-");
 }
 
@@ -336,7 +292,7 @@ TEST_F(Transfers, RangeNotSatisfiableStartsAnew) {
   std::string url = server().Url("/a.aci");
   MakeDirs(data() + "/cas/tmp");
   WriteFile(PartialFile(url), image + "and more");
-  EXPECT_EQ(FetchOk(url), HashKey(dir(), image));
+  EXPECT_EQ(FetchOk(url), KeyOf(image));
   EXPECT_EQ(server().Asked(), (Args{"HEAD /a.aci", "GET /a.aci", "GET /a.aci"}));
 }
 
@@ -347,7 +303,7 @@ TEST_F(Transfers, WholeDownloadOfAKilledImportIsNotFetchedAgain) {
   std::string url = server().Url("/a.aci");
   MakeDirs(data() + "/cas/tmp");
   WriteFile(PartialFile(url), image);
-  EXPECT_EQ(FetchOk(url), HashKey(dir(), image));
+  EXPECT_EQ(FetchOk(url), KeyOf(image));
   EXPECT_EQ(server().Asked(), Args{"HEAD /a.aci"});
 }
 
@@ -385,7 +341,7 @@ TEST_F(Transfers, KilledDownloadIsGoneOnFrom) {
   EXPECT_GE(had, 500000u);
   server().Rule("/a.aci", R"({"ranges": true, "etag": "\"v\""})");
   server().Forget();
-  EXPECT_EQ(FetchOk(url), HashKey(dir(), image));
+  EXPECT_EQ(FetchOk(url), KeyOf(image));
   EXPECT_EQ(server().HeaderOf("GET /a.aci", "Range"), "bytes=" + std::to_string(had) + "-");
 }
 
@@ -400,7 +356,7 @@ TEST_F(Transfers, TenAtOnceDownloadOnce) {
   for (Background& rkt : all) {
     Output output = rkt.Wait();
     EXPECT_EQ(output.code, 0) << output.All();
-    EXPECT_EQ(Trim(output.out), HashKey(dir(), image));
+    EXPECT_EQ(Trim(output.out), KeyOf(image));
     waited += Contains(output.err, "another rkt instance is downloading this file, waiting...");
   }
   EXPECT_EQ(waited, 9u);
@@ -420,13 +376,13 @@ TEST_F(Transfers, WaitingOnesTakeOverWhenTheDownloaderIsKilled) {
   first.Wait();
   Output output = second.Wait();
   EXPECT_EQ(output.code, 0) << output.All();
-  EXPECT_EQ(Trim(output.out), HashKey(dir(), image));
+  EXPECT_EQ(Trim(output.out), KeyOf(image));
 }
 
 TEST_F(Transfers, ProgressInPlainLines) {
   server().Put("/a.aci", SmallImage({}, 2500000));
   server().Rule("/a.aci", R"({"rate": 1000000})");
-  Output output = FetchUrl(server().Url("/a.aci"));
+  Output output = FetchImage(server().Url("/a.aci"));
   std::vector<std::string> lines = Lines(output.err);
   ASSERT_GE(lines.size(), 3u) << output.err;
   EXPECT_LE(lines.size(), 6u) << output.err;
@@ -438,7 +394,7 @@ TEST_F(Transfers, ProgressInPlainLines) {
 TEST_F(Transfers, ProgressOfUnknownLength) {
   server().Put("/a.aci", SmallImage());
   server().Rule("/a.aci", R"({"length": false})");
-  Output output = FetchUrl(server().Url("/a.aci"));
+  Output output = FetchImage(server().Url("/a.aci"));
   EXPECT_EQ(output.code, 0);
   EXPECT_TRUE(Contains(output.err, "Downloading ACI: 0 B of an unknown total size\n"))
       << output.err;
@@ -577,12 +533,12 @@ TEST_F(Transfers, ProxyOfTheEnvironment) {
     env_.env = {std::string(name) + "=" + proxy.Url("")};
     proxy.Forget();
     insecure_ = "image,tls";
-    EXPECT_EQ(FetchUrl("https://images.example/a.aci").code, 254);
+    EXPECT_EQ(FetchImage("https://images.example/a.aci").code, 254);
     EXPECT_EQ(proxy.Asked(), Args{"CONNECT images.example:443"}) << name;
   }
   env_.env = {"http_proxy=" + proxy.Url(""), "no_proxy=images.example"};
   proxy.Forget();
-  EXPECT_EQ(FetchUrl("http://images.example/a.aci").code, 254);
+  EXPECT_EQ(FetchImage("http://images.example/a.aci").code, 254);
   EXPECT_TRUE(proxy.Requests().empty());
 }
 
@@ -598,7 +554,7 @@ TEST_F(Transfers, NonRootFetches) {
                   "--full", server().Url("/a.aci")},
                  options);
   EXPECT_EQ(output.code, 0) << output.All();
-  EXPECT_EQ(Trim(output.out), HashKey(dir(), SmallImage()));
+  EXPECT_EQ(Trim(output.out), KeyOf(SmallImage()));
   EXPECT_TRUE(ListDir(dir() + "/own/data/cas/tmp").empty());
 }
 
@@ -649,7 +605,7 @@ TEST_F(SignedTransfers, SignatureComesFirstAndIsVerified) {
   server().Put("/a.aci", SmallImage());
   server().Put("/a.aci.asc", Sign(SmallImage()));
   Trust("example.com/judge");
-  Output output = FetchUrl(server().Url("/a.aci"));
+  Output output = FetchImage(server().Url("/a.aci"));
   EXPECT_EQ(output.code, 0) << output.All();
   EXPECT_TRUE(Contains(output.err, "image: signature verified:\n  Tester <t@example.com>\n"))
       << output.err;

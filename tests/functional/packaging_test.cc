@@ -67,7 +67,7 @@ class SystemdPackaging : public UnitTest {
 };
 
 TEST_F(SystemdPackaging, ExampleOfAPodAsAService) {
-  // The second host has no packet filter for the published port; what is left is the example.
+  // Published ports are systemd_network_test.cc's; what is left is the example.
   std::string directory = dir() + "/examples";
   MakeDirs(directory);
   std::string text = ReadFile(RKT_DIST "/examples/pod.service");

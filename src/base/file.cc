@@ -61,7 +61,9 @@ Status WriteFileAt(int dir, const std::string& path, std::string_view data, mode
                    bool overwrite) {
   Fd fd = TRY(OpenAt(dir, path, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), mode));
   if (auto written = WriteAll(fd.get(), data); !written) {
-    ::unlinkat(dir, path.c_str(), 0);
+    // Not a device, which `overwrite` opens as it is.
+    struct stat st;
+    if (::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode)) ::unlinkat(dir, path.c_str(), 0);
     return std::move(written).error().Wrap(StrCat("write ", path));
   }
   return {};

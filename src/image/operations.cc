@@ -14,6 +14,7 @@
 #include "appc/names.h"
 #include "base/copy_tree.h"
 #include "base/file.h"
+#include "image/make/output_file.h"
 #include "image/remote_record.h"
 #include "store/image_layers.h"
 
@@ -44,23 +45,18 @@ Status ExportImage(const store::Store& store, const std::string& image, const st
   std::string key = TRY(ResolveStored(store, image));
   auto blob = TRY(store.OpenForReading(key));
   bool layered = !TRY(store::ReadImageLayers(store, key)).empty();
-  auto target = Open(file, O_WRONLY | O_CREAT | (overwrite ? O_TRUNC : O_EXCL), 0644);
+  auto target = OutputFile::Create(file, overwrite);
   if (!target) {
-    if (target.error().err() == EEXIST) return Err(Code::kExists, "output ACI file exists (try --overwrite)");
+    if (target.error().code() == Code::kExists) return Err(Code::kExists, "output ACI file exists (try --overwrite)");
     return std::move(target).error();
   }
-  Status copied = layered ? store::WriteFlatArchive(store, key, target->get(), /*check=*/false)
-                          : CopyFileData(blob.blob.get(), target->get());
-  if (!copied && copied.error().err() == 0) {
-    ::unlink(file.c_str());
-    return copied;
-  }
+  Status copied = layered ? store::WriteFlatArchive(store, key, target->fd(), /*check=*/false)
+                          : CopyFileData(blob.blob.get(), target->fd());
   if (!copied) {
     int err = copied.error().err();
-    ::unlink(file.c_str());
-    return ErrnoError(err, StrCat("write ", file));
+    return err == 0 ? std::move(copied).error() : ErrnoError(err, StrCat("write ", file));
   }
-  return {};
+  return target->Commit();
 }
 
 Status ExtractImage(const store::Store& store, const std::string& image, const std::string& directory,

@@ -19,7 +19,8 @@ namespace rkt::image {
 // The key of a stored image by hash prefix or name. kNotFound, kInvalid as Store::ResolveKey and FindImage.
 Result<std::string> ResolveStored(const store::Store& store, const std::string& image);
 
-// The blob (an uncompressed tar) into a new file, 0644. kExists: output ACI file exists (try --overwrite)
+// The blob (an uncompressed tar) into a new file, 0644, which is there whole or not at all, or into a device or pipe.
+// kExists: output ACI file exists (try --overwrite)
 Status ExportImage(const store::Store& store, const std::string& image, const std::string& file,
                    bool overwrite);
 

@@ -36,10 +36,21 @@ Result<OutputFile> OutputFile::Create(const std::string& path, bool overwrite) {
     return Err(Code::kInvalid, Quote(path), " is no name for a file");
   }
   file.directory_ = TRY(Open(directory, O_RDONLY | O_DIRECTORY));
-  struct stat st;
-  if (::fstatat(file.directory_.get(), file.name_.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
+  struct stat st = {};
+  bool exists = ::fstatat(file.directory_.get(), file.name_.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0;
+  struct stat behind = st;
+  if (exists && S_ISLNK(st.st_mode) && ::fstatat(file.directory_.get(), file.name_.c_str(), &behind, 0) != 0) behind = st;
+  if (exists) {
     if (S_ISDIR(st.st_mode)) return Err(Code::kInvalid, path, " is a directory");
+    if (S_ISCHR(behind.st_mode) || S_ISBLK(behind.st_mode) || S_ISFIFO(behind.st_mode)) {
+      file.file_ = TRY(OpenAt(file.directory_.get(), file.name_, O_WRONLY));
+      file.in_place_ = true;
+      return file;
+    }
     if (!overwrite) return Exists(path);
+    // "/dev/stdout" where that is a file is one, too: its place is not to be taken.
+    if (S_ISLNK(st.st_mode)) return Err(Code::kInvalid, path, " is a symbolic link, name the file itself");
+    if (!S_ISREG(st.st_mode)) return Err(Code::kInvalid, path, " is no regular file");
   }
   auto unnamed = OpenAt(file.directory_.get(), ".", O_RDWR | O_TMPFILE, kMode);
   if (unnamed) {
@@ -61,6 +72,7 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       directory_(std::move(other.directory_)),
       name_(std::move(other.name_)),
       temporary_(std::move(other.temporary_)),
+      in_place_(other.in_place_),
       file_(std::move(other.file_)) {
   other.temporary_.clear();
 }
@@ -76,6 +88,7 @@ void OutputFile::TakeAttributes(const struct stat& old) {
 }
 
 Status OutputFile::Commit() {
+  if (in_place_) return {};
   int dir = directory_.get();
   if (overwrite_ && ::fsync(file_.get()) != 0) return SysErr("write ", path_);
   if (temporary_.empty()) {

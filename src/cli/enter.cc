@@ -19,7 +19,7 @@ constexpr FlagSpec kOwnFlags[] = {
     TextFlag("app", "name of the app to enter; may be left out where the pod has one"),
     TextFlag("user", "user that the command runs as: a name or number of the image, or a path whose owner is meant "
                      "(default: the app's user)"),
-    TextFlag("group", "group that the command runs as, likewise (default: the primary group of --user, or the app's)"),
+    TextFlag("group", "group that the command runs as: a name or number of the image, or a path whose group is meant (default: the primary group of --user, or the app's)"),
     BoolFlag("privileged", "run with every capability and without system call filter, as root unless --user is given"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;

@@ -98,7 +98,8 @@ constinit const CommandSpec kImageExportCommand = {
     .summary = "Write an image of the store to a file",
     .description =
         R"(Writes the image as an ACI file that is not compressed, whatever the file was that
-it came from. Its ID does not change by that.)",
+it came from. Its ID does not change by that. With a pipe or device in place of the
+file (/dev/stdout) it is written there.)",
     .flags = kExportGroups,
     .run = Export,
     .completes = Completion::kImages,

@@ -61,9 +61,9 @@ constinit const CommandSpec kImageGcCommand = {
     .description = R"(To be run now and then, by a timer for instance.
 
 Removes the rendered trees that no pod refers to, then the images that were not
-used for the grace period, except those of prepared and running pods and those
-that these depend on. With --grace-period=0s, all images that no such pod uses
-are removed.)",
+used for the grace period, except those that pods need which are prepared, run or
+have exited; one that "rkt gc" has marked needs none. With --grace-period=0s, all
+images that no such pod needs are removed.)",
     .flags = kGroups,
     .run = Run,
 };

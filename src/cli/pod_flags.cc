@@ -4,6 +4,7 @@
 #include "cli/pod_flags.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 
 #include <algorithm>
 #include <functional>
@@ -516,6 +517,26 @@ Result<stage0::HostsConfig> Hosts(const Invocation& invocation) {
   return hosts;
 }
 
+namespace {
+
+// What the kernel and the resolver's files take; an empty one means that of the pod's UUID.
+Result<std::string> HostName(const Invocation& invocation) {
+  constexpr size_t kMax = 64;
+  std::string name(invocation.Text("hostname"));
+  bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return c < 0x80 && (::isalnum(c) != 0 || c == '-' || c == '.' || c == '_');
+  });
+  if (!plain) {
+    return Err(Code::kInvalid, "--hostname may have only letters, digits, \"-\", \".\" and \"_\": ", Quote(name));
+  }
+  if (name.size() > kMax) {
+    return Err(Code::kInvalid, "--hostname may have at most ", kMax, " characters: ", Quote(name));
+  }
+  return name;
+}
+
+}  // namespace
+
 Result<stage0::RunOptions> StartOptions(Invocation& invocation) {
   stage0::RunOptions options;
   const Globals& globals = invocation.globals;
@@ -523,7 +544,7 @@ Result<stage0::RunOptions> StartOptions(Invocation& invocation) {
   options.interactive = invocation.Bool("interactive");
   options.mds_register = invocation.Bool("mds-register");
   options.net = invocation.pod().net;
-  options.hostname = invocation.Text("hostname");
+  options.hostname = TRY(HostName(invocation));
   options.ipc = invocation.Text("ipc");
   options.local_config = globals.LocalConfig();
   options.log_settings = TRY(LogSettings(invocation));

@@ -34,6 +34,20 @@ Status MakeTarget(const std::string& directory, bool overwrite) {
   return MakeDirs(directory, 0755);
 }
 
+// To a file by the kernel, which shares the data where it can; into a pipe from front to end.
+Status CopyBlob(int from, int to) {
+  struct stat st;
+  if (::fstat(to, &st) == 0 && S_ISREG(st.st_mode)) return CopyFileData(from, to);
+  std::string buffer(256u << 10, '\0');
+  for (;;) {
+    ssize_t n = ::read(from, buffer.data(), buffer.size());
+    if (n == 0) return {};
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return SysErr("read");
+    TRY(WriteAll(to, std::string_view(buffer).substr(0, static_cast<size_t>(n))));
+  }
+}
+
 }  // namespace
 
 Result<std::string> ResolveStored(const store::Store& store, const std::string& image) {
@@ -51,7 +65,7 @@ Status ExportImage(const store::Store& store, const std::string& image, const st
     return std::move(target).error();
   }
   Status copied = layered ? store::WriteFlatArchive(store, key, target->fd(), /*check=*/false)
-                          : CopyFileData(blob.blob.get(), target->fd());
+                          : CopyBlob(blob.blob.get(), target->fd());
   if (!copied) {
     int err = copied.error().err();
     return err == 0 ? std::move(copied).error() : ErrnoError(err, StrCat("write ", file));

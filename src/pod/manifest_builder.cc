@@ -202,7 +202,9 @@ Result<appc::RuntimeApp> BuildRuntimeApp(const AppRequest& request,
   TRY_CTX(appc::CheckRunnableLabels(image.labels), "image ", Quote(image.name), " cannot run here");
   appc::RuntimeApp out;
   if (request.name) {
-    TRY_CTX(appc::CheckACName(*request.name), "app name");
+    if (Status valid = appc::CheckACName(*request.name); !valid) {
+      return Err(Code::kInvalid, "app name ", valid.error().message());
+    }
     out.name = *request.name;
   } else {
     out.name = TRY(appc::DefaultAppName(image.name));
@@ -233,7 +235,8 @@ Result<appc::PodManifest> BuildPodManifest(const PodRequest& request) {
     appc::RuntimeApp built = TRY(BuildRuntimeApp(app, request.environment, request.mounts,
                                                  request.caller_uid, request.caller_gid));
     if (out.FindApp(built.name)) {
-      return Err(Code::kInvalid, "error: multiple apps with name ", built.name);
+      return Err(Code::kInvalid, "error: multiple apps with name ", built.name,
+                 " (--name=NAME behind an image gives its app another)");
     }
     out.apps.push_back(std::move(built));
   }

@@ -80,7 +80,7 @@ TEST_F(ManifestBuilder, WhatIsBuiltCanBeReadBack) {
 
 TEST_F(ManifestBuilder, AppNamesComeFromTheImageOrTheFlagAndMustDiffer) {
   Add();
-  EXPECT_EQ(Refusal(), "error: multiple apps with name web-x");
+  EXPECT_EQ(Refusal(), "error: multiple apps with name web-x (--name=NAME behind an image gives its app another)");
   request.apps[1].name = "other";
   EXPECT_EQ(Build().apps[1].name, "other");
   request.apps[1].name = "Other";

@@ -15,6 +15,7 @@
 #include "stage0/list.h"
 #include "stage0/metadata.h"
 #include "stage0/overlay.h"
+#include "stage0/prepare.h"
 #include "stage0/running_pod.h"
 
 namespace rkt::stage0 {
@@ -56,6 +57,7 @@ Result<const appc::RuntimeApp*> FindApp(const appc::PodManifest& manifest,
 
 // "APP-created" is a file beside "APP", so an app of that name would take its place.
 Status CheckName(const std::string& name) {
+  TRY(CheckAppNameLength(name));
   for (const char* suffix : {"-created", "-started"}) {
     if (name.ends_with(suffix)) {
       return Err(Code::kInvalid, "app name ", Quote(name), " ends in ", Quote(suffix),

@@ -75,8 +75,16 @@ Status WritePodFiles(const pod::Pod& pod, const PrepareOptions& options, const I
 
 }  // namespace
 
+Status CheckAppNameLength(const std::string& name) {
+  constexpr size_t kMax = 128;
+  if (name.size() <= kMax) return {};
+  return Err(Code::kInvalid, "app name ", Quote(name.substr(0, 32)), "... has ", name.size(), " characters, ", kMax,
+             " are allowed");
+}
+
 Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
                                   const PrepareOptions& options) {
+  for (const PodImage& image : options.images) TRY(CheckAppNameLength(image.app));
   // Keeps the collector of trees away until the pod says which trees it uses.
   Lock prepare_lock = TRY(store.LockPreparing(Lock::Kind::kShared));
   Stage1Image stage1 = TRY(FindStage1(store, options.stage1));

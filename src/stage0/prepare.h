@@ -63,4 +63,8 @@ struct Preparation {
 Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
                                   const PrepareOptions& options);
 
+// Names of apps become parts of file names and of overlay's options, which the kernel bounds: kInvalid where one has
+// more than 128 characters.
+Status CheckAppNameLength(const std::string& name);
+
 }  // namespace rkt::stage0

@@ -194,6 +194,17 @@ Result<Stage1Image> Default(store::Store& store, const Stage1Options& options) {
                               : location);
 }
 
+// The image of that name among those that came with this program: stage1-FLAVOR.aci has the name ANY/PATH/stage1-FLAVOR.
+Result<std::optional<Stage1Image>> FromBuiltInByName(store::Store& store, const Stage1Options& options,
+                                                     const appc::ImageName& name) {
+  auto file = FindBuiltIn(StrCat(BaseName(name.name), ".aci"));
+  if (!file) return std::nullopt;
+  Stage1Image image = TRY(FromFile(store, options, *file, /*check_signature=*/false));
+  auto key = store.FindImage(name);
+  if (key && *key == image.key) return image;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<std::string> BuiltInImageDirs() {
@@ -232,8 +243,13 @@ Result<Stage1Image> FindStage1(store::Store& store, const Stage1Options& options
       appc::ImageName name = TRY(appc::ParseImageName(value));
       auto key = store.FindImage(name);
       if (key) return Rendered(store, *key);
-      if (key.error().code() != Code::kNotFound || !options.import) return std::move(key).error();
-      return Rendered(store, TRY(Import(store, options, value, true)));
+      if (key.error().code() != Code::kNotFound) return std::move(key).error();
+      if (auto built_in = TRY(FromBuiltInByName(store, options, name))) return *std::move(built_in);
+      if (!options.import) return std::move(key).error();
+      auto fetched = Import(store, options, value, true);
+      if (fetched) return Rendered(store, *fetched);
+      return Err(fetched.error().code(), "stage1 image ", value,
+                 " is neither in the store nor among those that came with rkt: ", fetched.error().Innermost().message());
     }
     case Stage1Choice::Kind::kDefault:
       break;

@@ -156,39 +156,76 @@ Result<bool> IsMountPoint(int dir, dev_t device) {
          (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
-// Removes what is in the directory. `device` holds the walk on one file system.
-Status EmptyDir(int dir, dev_t device, int depth) {
-  if (depth > 4096) return Err(Code::kInvalid, "directories nested deeper than 4096");
-  auto entries = ReadEntries(dir);
-  if (!entries) return std::move(entries).error();
-  Status first;
-  for (const DirEntry& entry : *entries) {
-    const char* name = entry.name.c_str();
-    if (entry.type != DT_DIR) {
-      if (::unlinkat(dir, name, 0) == 0 || errno == ENOENT) continue;
-      if (errno != EISDIR && errno != EPERM) {
-        if (first) first = SysErr("remove ", entry.name);
-        continue;
-      }
-    }
-    Status removed = [&]() -> Status {
-      // An empty directory (most are) goes without being opened.
-      if (::unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
-      if (errno != ENOTEMPTY && errno != EEXIST) return SysErr("remove ", entry.name);
-      Fd child = TRY(OpenAt(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      if (TRY(IsMountPoint(child.get(), device))) {
-        return ErrnoError(EXDEV, StrCat("remove ", entry.name));
-      }
-      Status emptied = EmptyDir(child.get(), device, depth + 1);
-      if (::unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT && emptied) {
-        return SysErr("remove ", entry.name);
-      }
-      return emptied;
-    }();
-    if (!removed && first) first = std::move(removed);
+// Empties a directory, however deep it is: what lies below so many open directories is moved up into the first one and
+// has its turn later, so that an app cannot make a tree for which descriptors do not suffice.
+class TreeRemover {
+ public:
+  // `top` is borrowed; `device` holds the walk on one file system.
+  TreeRemover(int top, dev_t device) : top_(top), device_(device) {}
+
+  Status Run() {
+    Status first;
+    do {
+      moved_ = false;
+      if (::lseek(top_, 0, SEEK_SET) != 0) return SysErr("read directory");
+      Status emptied = Empty(top_, 0);
+      // What failed is met again in the next round.
+      first = std::move(emptied);
+    } while (moved_);
+    return first;
   }
-  return first;
-}
+
+ private:
+  static constexpr int kMaxDepth = 64;
+
+  Status Empty(int dir, int depth) {
+    auto entries = ReadEntries(dir);
+    if (!entries) return std::move(entries).error();
+    Status first;
+    for (const DirEntry& entry : *entries) {
+      const char* name = entry.name.c_str();
+      if (entry.type != DT_DIR) {
+        if (::unlinkat(dir, name, 0) == 0 || errno == ENOENT) continue;
+        if (errno != EISDIR && errno != EPERM) {
+          if (first) first = SysErr("remove ", entry.name);
+          continue;
+        }
+      }
+      Status removed = Directory(dir, entry.name, depth);
+      if (!removed && first) first = std::move(removed);
+    }
+    return first;
+  }
+
+  Status Directory(int parent, const std::string& name, int depth) {
+    // An empty directory (most are) goes without being opened.
+    if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    if (errno != ENOTEMPTY && errno != EEXIST) return SysErr("remove ", name);
+    Fd child = TRY(OpenAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (TRY(IsMountPoint(child.get(), device_))) return ErrnoError(EXDEV, StrCat("remove ", name));
+    if (depth >= kMaxDepth) return MoveUp(parent, name);
+    Status emptied = Empty(child.get(), depth + 1);
+    if (!emptied) return emptied;
+    if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+    // What was in it has been moved up, and it is empty; otherwise somebody has put something there.
+    return SysErr("remove ", name);
+  }
+
+  Status MoveUp(int parent, const std::string& name) {
+    for (;;) {
+      std::string free_name = StrCat(".removed.", ++count_);
+      if (::renameat2(parent, name.c_str(), top_, free_name.c_str(), RENAME_NOREPLACE) == 0) break;
+      if (errno != EEXIST) return SysErr("remove ", name);
+    }
+    moved_ = true;
+    return {};
+  }
+
+  int top_;
+  dev_t device_;
+  unsigned count_ = 0;
+  bool moved_ = false;
+};
 }  // namespace
 
 Status RemoveTreeAt(int dir, const std::string& path) {
@@ -197,7 +234,7 @@ Status RemoveTreeAt(int dir, const std::string& path) {
   Fd fd = TRY(OpenAt(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return SysErr("stat ", path);
-  TRY_CTX(EmptyDir(fd.get(), st.st_dev, 0), "remove ", path);
+  TRY_CTX(TreeRemover(fd.get(), st.st_dev).Run(), "remove ", path);
   if (::unlinkat(dir, path.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
     return SysErr("remove ", path);
   }

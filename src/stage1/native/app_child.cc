@@ -394,13 +394,27 @@ unsigned ArrangeSockets(const AppChildPlan& plan, AppFailure* failure) {
   return static_cast<unsigned>(end);
 }
 
+// The null device. An app may have put something else in its place (its /dev is its own, and a handler starts when the
+// app has run), and nobody waits for the other end of a FIFO here. -1 with errno.
+int OpenNull(int flags) {
+  int fd = ::open("/dev/null", flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  struct stat st;
+  if (::fstat(fd, &st) != 0) return -1;
+  if (!S_ISCHR(st.st_mode) || st.st_rdev != ::makedev(1, 3)) {
+    errno = ENODEV;
+    return -1;
+  }
+  return ::fcntl(fd, F_SETFL, 0) == 0 ? fd : -1;
+}
+
 // 0, 1 and 2 are the app's streams, behind them are its sockets, nothing else is open.
 void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
   const int sources[3] = {plan.stdin_fd, plan.stdout_fd, plan.stderr_fd};
   int high[3];
   for (int i = 0; i < 3; ++i) {
     if (sources[i] < 0) {
-      high[i] = ::open("/dev/null", (i == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+      high[i] = OpenNull(i == 0 ? O_RDONLY : O_WRONLY);
       if (high[i] < 0) Fail(failure, AppStep::kStreams, errno);
       continue;
     }

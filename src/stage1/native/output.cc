@@ -3,6 +3,7 @@
 
 #include "stage1/native/output.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <unistd.h>
@@ -39,13 +40,10 @@ void Console::Flush() {
   queue_.erase(0, done);
 }
 
-void Console::Drain(int timeout_ms) {
-  while (wants_write()) {
-    struct pollfd poll = {fd_, POLLOUT, 0};
-    int ready = ::poll(&poll, 1, timeout_ms);
-    if (ready == 0 || (ready < 0 && errno != EINTR)) return;
-    Flush();
-  }
+Fd OpenTerminalOf(int fd) {
+  if (::isatty(fd) != 1) return {};
+  auto terminal = Open(StrCat("/proc/self/fd/", fd), O_WRONLY | O_NOCTTY | O_NONBLOCK);
+  return terminal ? *std::move(terminal) : Fd();
 }
 
 std::string LogTime(const timespec& time) {

@@ -18,25 +18,31 @@
 
 namespace rkt::native {
 
-// One of rkt's own standard streams. Writes at most PIPE_BUF bytes at a time and only when poll says that it can.
+// One of rkt's own standard streams. Writes at most PIPE_BUF bytes at a time and only when poll says that it can. That a
+// terminal can does not say how much it takes, so it is written to by a descriptor that does not wait.
 class Console {
  public:
-  explicit Console(int fd) : fd_(fd) {}
+  // `without_waiting` is what OpenTerminalOf gave, or none.
+  explicit Console(int fd, Fd without_waiting = {})
+      : terminal_(std::move(without_waiting)), fd_(terminal_ ? terminal_.get() : fd) {}
   int fd() const { return fd_; }
   bool wants_write() const { return !queue_.empty(); }
   bool full() const { return queue_.size() >= kFull; }
   void Add(std::string_view text);
   // Writes what goes without waiting. A reader that is gone drops the queue for good.
   void Flush();
-  // Writes everything, waiting up to the time given (milliseconds, negative: for ever).
-  void Drain(int timeout_ms);
 
  private:
   static constexpr size_t kFull = 64 << 10;
+  Fd terminal_;
   int fd_;
   bool broken_ = false;
   std::string queue_;
 };
+
+// The terminal of a descriptor once more, for writing without waiting: that of the descriptor is the caller's, too. None
+// where it is no terminal. Needs /proc.
+Fd OpenTerminalOf(int fd);
 
 // "2026-01-02T03:04:05.000000006Z", the time of a log line.
 std::string LogTime(const timespec& time);

@@ -286,6 +286,8 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   }
   Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   files.outside_pidfd = self.get();
+  files.out_terminal = OpenTerminalOf(1);
+  files.err_terminal = OpenTerminalOf(2);
 
   // From here on signals wait until somebody asks for them, in both processes.
   sigset_t all;

@@ -56,7 +56,12 @@ int64_t Earlier(int64_t a, int64_t b) {
 }  // namespace
 
 Supervisor::Supervisor(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout_seconds)
-    : plan_(plan), options_(options), files_(std::move(files)), stop_timeout_seconds_(stop_timeout_seconds) {
+    : plan_(plan),
+      options_(options),
+      files_(std::move(files)),
+      stop_timeout_seconds_(stop_timeout_seconds),
+      stdout_(1, std::move(files_.out_terminal)),
+      stderr_(2, std::move(files_.err_terminal)) {
   for (size_t i = 0; i < plan.apps.size(); ++i) {
     AppState& app = apps_.emplace_back(plan.apps[i]);
     if (i < files_.logs.size()) app.log = files_.logs[i].get();
@@ -350,16 +355,15 @@ void Supervisor::Finish() {
     if (app.streams) app.streams->Close();
   }
   if (master_) ReadTerminal();
-  int patience = stop_requested_ || killed_ ? 1000 : -1;
-  DrainClients(patience);
-  stdout_.Drain(patience);
-  stderr_.Drain(patience);
+  DrainOutput();
   terminal_.Restore();
 }
 
-// What the apps have written goes to those who have attached, as long as they take it.
-void Supervisor::DrainClients(int64_t patience_ms) {
-  int64_t end = patience_ms < 0 ? -1 : MonotonicMs() + patience_ms;
+// What the apps have written goes to rkt's own streams and to those who have attached, as long as they take it; when the
+// pod has been told to stop, for a second at the most.
+void Supervisor::DrainOutput() {
+  constexpr int64_t kPatienceMs = 1000;
+  int64_t end = -1;
   std::vector<AppStreams*> all;
   for (AppState& app : apps_) {
     if (app.streams) all.push_back(app.streams.get());
@@ -367,9 +371,13 @@ void Supervisor::DrainClients(int64_t patience_ms) {
   for (auto& streams : retired_) all.push_back(streams.get());
   for (;;) {
     std::erase_if(all, [](const AppStreams* streams) { return streams->finished(); });
+    if (all.empty() && !stdout_.wants_write() && !stderr_.wants_write()) return;
     int64_t now = MonotonicMs();
-    if (all.empty() || (end >= 0 && now >= end)) return;
+    if (end < 0 && (stop_requested_ || killed_)) end = now + kPatienceMs;
+    if (end >= 0 && now >= end) return;
     polls_.Clear();
+    AddConsolePolls();
+    polls_.Add<&Supervisor::OnSignal>(signals_.get(), POLLIN, this);
     int64_t deadline = end;
     for (AppStreams* streams : all) {
       streams->AddPolls(polls_);
@@ -381,11 +389,15 @@ void Supervisor::DrainClients(int64_t patience_ms) {
   }
 }
 
+void Supervisor::AddConsolePolls() {
+  polls_.Add<&Supervisor::OnOutsideDeath>(files_.outside_pidfd, POLLIN, this);
+  if (stdout_.wants_write()) polls_.Add<&Supervisor::OnConsole>(stdout_.fd(), POLLOUT, this, 1);
+  if (stderr_.wants_write()) polls_.Add<&Supervisor::OnConsole>(stderr_.fd(), POLLOUT, this, 2);
+}
+
 void Supervisor::FillPolls() {
   polls_.Clear();
-  polls_.Add<&Supervisor::OnOutsideDeath>(files_.outside_pidfd, POLLIN, this);
-  if (stdout_.wants_write()) polls_.Add<&Supervisor::OnConsole>(1, POLLOUT, this, 1);
-  if (stderr_.wants_write()) polls_.Add<&Supervisor::OnConsole>(2, POLLOUT, this, 2);
+  AddConsolePolls();
   if (master_) {
     if (keyboard_open_ && typed_.size() < 4096) polls_.Add<&Supervisor::OnKeyboard>(0, POLLIN, this);
     short events = static_cast<short>((stdout_.full() ? 0 : POLLIN) | (typed_.empty() ? 0 : POLLOUT));

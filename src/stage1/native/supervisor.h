@@ -30,6 +30,7 @@ struct SupervisorFiles {
   Fd users_word;                       // by which pid 1 hears that the ids of its user namespace are mapped
   PodMounts* mounts = nullptr;         // of a pod with users of its own
   Fd network_word;                     // by which pid 1 hears that its networks are ready; none: it need not wait
+  Fd out_terminal, err_terminal;       // those of its streams 1 and 2, for writing without waiting
   std::vector<Fd> logs;                // POD/logs/APP, one per app
   LogTargets log_targets;
   cgroup::PodGroups* groups = nullptr;
@@ -80,6 +81,7 @@ class Supervisor {
   void Complain(const std::string& text);
 
   bool IsOver() const;
+  void AddConsolePolls();
   void FillPolls();
   int Wait();
   int64_t Deadline() const;
@@ -95,7 +97,7 @@ class Supervisor {
   void BeginStop(int signal_number);
   void KillAll();
   void Finish();
-  void DrainClients(int64_t patience_ms);
+  void DrainOutput();
   bool AllDone() const;
 
   // Mutable pods (supervisor_control.cc).
@@ -115,8 +117,8 @@ class Supervisor {
   SupervisorFiles files_;
   int stop_timeout_seconds_;
   std::list<AppState> apps_;
-  Console stdout_{1};
-  Console stderr_{2};
+  Console stdout_;
+  Console stderr_;
   TerminalModes terminal_{0};
   EscapeDetector escape_;
   PollSet polls_;

@@ -7,6 +7,7 @@
 
 #include "cli/app_args.h"
 #include "cli/commands.h"
+#include "cli/limit_flags.h"
 #include "cli/pod_argument.h"
 #include "cli/pod_flags.h"
 #include "cli/settings.h"
@@ -33,7 +34,7 @@ constexpr FlagSpec kOwnFlags[] = {
               AddMountVolume),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags, &kAppFlags, &kIsolatorFlags};
+constexpr const FlagGroup* kGroups[] = {&kFlags, &kAppFlags, &kIsolatorFlags, &kLimitFlags};
 
 int Run(Invocation& invocation) {
   if (invocation.words.empty()) return invocation.Usage();

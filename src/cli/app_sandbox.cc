@@ -7,6 +7,7 @@
 
 #include "cli/app_args.h"
 #include "cli/commands.h"
+#include "cli/limit_flags.h"
 #include "cli/pod_flags.h"
 #include "cli/pod_preparation.h"
 #include "cli/settings.h"
@@ -53,7 +54,7 @@ constexpr FlagSpec kOwnFlags[] = {
     TextFlag("uuid-file-save", "file to write the pod's UUID to"),
 };
 constexpr FlagGroup kFlags = kOwnFlags;
-constexpr const FlagGroup* kGroups[] = {&kFlags, &kStage1Flags, &kStartFlags};
+constexpr const FlagGroup* kGroups[] = {&kFlags, &kStage1Flags, &kStartFlags, &kPodLimitFlags};
 
 int SandboxFail(const Error& error) {
   (void)Fail(error);
@@ -65,6 +66,7 @@ Status PrepareSandbox(Invocation& invocation, PodPreparation& preparation) {
   pod::PodRequest request;
   request.rkt_version = RKT_VERSION;
   request.ports = std::move(arguments.ports);
+  request.isolators = std::move(arguments.isolators);
   request.annotations = std::move(arguments.annotations);
   request.user_annotations = std::move(arguments.user_annotations);
   request.user_labels = std::move(arguments.user_labels);

@@ -3,6 +3,7 @@
 
 #include "stage0/export.h"
 
+#include "appc/image_manifest.h"
 #include "base/file.h"
 #include "base/lock.h"
 #include "image/make/output_file.h"
@@ -18,6 +19,16 @@ constexpr char kRootfs[] = "rootfs";
 
 bool HasExited(const pod::Pod& pod) {
   return pod.state() == pod::State::kExited || pod.state() == pod::State::kExitedGarbage;
+}
+
+// The manifest of the image, without what an image says that holds but a part of its root: the exported one holds all of
+// it, and its dependencies would bring back what the app has removed, its whitelist hide what it has made.
+Result<std::string> ManifestOfWhole(std::string text) {
+  appc::ImageManifest manifest = TRY(appc::ParseImageManifest(text));
+  if (manifest.dependencies.empty() && manifest.path_whitelist.empty()) return text;
+  manifest.dependencies.clear();
+  manifest.path_whitelist.clear();
+  return appc::WriteImageManifest(manifest);
 }
 
 }  // namespace
@@ -39,7 +50,7 @@ Status Export(const ExportOptions& options) {
   TRY(pod.Refresh());
   if (!HasExited(pod)) return Err(Code::kInvalid, "pod ", Quote(options.uuid), " has not exited");
 
-  std::string manifest = TRY(pod.ReadFile(pod::AppImageManifest(options.app)));
+  std::string manifest = TRY(ManifestOfWhole(TRY(pod.ReadFile(pod::AppImageManifest(options.app)))));
   auto modified = pod.ModifiedNs(pod::AppImageManifest(options.app).c_str());
   image::OutputFile file = TRY(image::OutputFile::Create(options.output, options.overwrite));
   store::Store store = TRY(store::Store::OpenExisting(options.data_dir));

@@ -412,6 +412,20 @@ TEST_F(Debian, ServersRunWithUsersOfThePodsOwn) {
   StopPod(pod);
 }
 
+TEST_F(Debian, ACurrentLibraryWorksUnderTheDefaultFilter) {
+  std::string program = dir() + "/program";
+  MakeDirs(program);
+  Output built = RunProgram({"gcc", "-std=gnu11", "-O1", "-o", program + "/current_libc",
+                             std::string(RKT_SOURCE_DIR) + "/tests/guest/current_libc.c", "-pthread"});
+  ASSERT_EQ(built.code, 0) << built.All();
+  for (const Args& who : {Args{}, Args{"--user=1000", "--group=1000"}}) {
+    Output output = Run(Args{"--volume=program,kind=host,source=" + program + ",readOnly=true", Id("base"),
+                             "--mount=volume=program,target=/program", "--exec=/program/current_libc"} + who);
+    EXPECT_EQ(output.code, 0) << output.All();
+    EXPECT_EQ(AppLines(output.out), (Args{"threads", "processes", "clocks", "files", "refused"})) << output.All();
+  }
+}
+
 TEST_F(Debian, ImagesSurviveExportAndImport) {
   std::string exported = dir() + "/exported.aci";
   RktOk({"image", "export", Id("nginx"), exported});

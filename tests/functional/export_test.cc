@@ -88,6 +88,36 @@ TEST_F(Export, HasWhatTheAppChangedAndRunsAgain) {
   }
 }
 
+TEST_F(Export, WhatAnImageSaysOfAPartOfItsRootIsLeftOut) {
+  ImageSpec base, top;
+  base.name = "example.com/base";
+  top.name = "example.com/top";
+  top.dependencies = R"([{"imageName": "example.com/base"}])";
+  Fetch(WriteImage("base.aci", base));
+  Tar tar;
+  tar.File("manifest", ManifestJson(top)).Dir("rootfs").File("rootfs/own", "own\n");
+  std::string image = Trim(RktOk({"fetch", "--full", "--pull-policy=new", WriteImage("top.aci", tar.Finish())}).out);
+  std::string uuid = After({}, "rm /opt-script; echo new >/new", image);
+  std::string file = Out("whole.aci");
+  RktOk({"export", uuid, file});
+  Facts manifest = Facts::Parse(ContentOf(file, "manifest"));
+  EXPECT_EQ(manifest["/name"], "example.com/top");
+  EXPECT_FALSE(manifest.Has("/dependencies"));
+  RktOk({"rm", uuid});
+  Output again = RunOk(Args{file, "--exec=/bin/sh", "--", "-c", "cat /own /new; test -e /opt-script || echo gone"});
+  EXPECT_EQ(AppLines(again.out), (Args{"own", "new", "gone"}));
+}
+
+TEST_F(Export, WhitelistsDoNotHideWhatTheAppHasMade) {
+  ImageSpec spec;
+  spec.path_whitelist = R"(["/judge", "/bin", "/bin/sh", "/bin/busybox", "/bin/cat"])";
+  std::string uuid = After({}, "echo new >/new", WriteImage("some.aci", spec));
+  std::string file = Out("all.aci");
+  RktOk({"export", uuid, file});
+  RktOk({"rm", uuid});
+  EXPECT_EQ(AppLines(RunOk(Args{file, "--exec=/bin/sh", "--", "-c", "cat /new"}).out), Args{"new"});
+}
+
 TEST_F(Export, OneOfSeveralApps) {
   RunOk({JudgeAci(), "--name=one", "--exec=/bin/sh", "--", "-c", "echo 1 >/mark", "---",  //
          JudgeAci(), "--name=two", "--exec=/bin/sh", "--", "-c", "echo 2 >/mark"});

@@ -212,6 +212,14 @@ TEST_F(Mutable, LimitsOfAddedAppsHold) {
   Stop(pod);
 }
 
+TEST_F(Mutable, LimitFlagsOfRunAreThoseOfAddAndSandbox) {
+  RunningPod pod = Sandbox({"--sysctl=kernel.msgmax=4242"});
+  EXPECT_EQ(RunApp(pod, "web", {"--exec=/bin/sh", "--ulimit=nofile=33:44", "--no-new-privileges=true", "--pids-limit=100"},
+                   {"-c", "ulimit -n; grep NoNewPrivs /proc/self/status; cat /proc/sys/kernel/msgmax"}),
+            "33\nNoNewPrivs:\t1\n4242\n");
+  Stop(pod);
+}
+
 TEST_F(Mutable, LogsOfAddedApps) {
   RunningPod pod = Sandbox();
   EXPECT_EQ(RunApp(pod, "web", {}, {"say", "one", "two"}), "one\ntwo\n");

@@ -73,6 +73,13 @@ std::optional<int64_t> TakeFraction(std::string_view& text) {
   return fraction;
 }
 
+// Nanoseconds, as far as they go (the years 1678 to 2261).
+int64_t Nanoseconds(int64_t seconds, int64_t fraction) {
+  constexpr int64_t kMost = INT64_MAX / kSecond - 1;
+  if (seconds > kMost) return INT64_MAX;
+  return seconds < -kMost ? INT64_MIN : seconds * kSecond + fraction;
+}
+
 struct Field {
   size_t digits;
   int tm::*member;
@@ -110,7 +117,7 @@ std::optional<int64_t> ParseRfc3339(std::string_view text) {
   auto fraction = TakeFraction(text);
   auto zone = TakeZone(text);
   if (!fraction || !zone || !text.empty()) return std::nullopt;
-  return (timegm(&parts) - *zone) * kSecond + *fraction;
+  return Nanoseconds(timegm(&parts) - *zone, *fraction);
 }
 
 std::string FormatRfc3339(int64_t ns) {
@@ -132,16 +139,19 @@ std::optional<int64_t> ParseTimePoint(std::string_view text, int64_t now_ns) {
     auto seconds = ParseInt(text.substr(0, dot));
     std::string_view rest = text.substr(dot);
     auto fraction = TakeFraction(rest);
-    if (!seconds || *seconds > INT64_MAX / kSecond - 1 || !fraction || !rest.empty()) return std::nullopt;
-    return *seconds * kSecond + *fraction;
+    if (!seconds || !fraction || !rest.empty()) return std::nullopt;
+    return Nanoseconds(*seconds, *fraction);
   }
-  if (auto duration = ParseDuration(text)) return now_ns - *duration;
+  if (auto duration = ParseDuration(text)) {
+    int64_t time;
+    return __builtin_sub_overflow(now_ns, *duration, &time) ? (*duration < 0 ? INT64_MAX : INT64_MIN) : time;
+  }
   tm parts = {};
   if (TakeFields(text, parts) == 0) return std::nullopt;
   auto fraction = TakeFraction(text);
   if (!fraction || !text.empty()) return std::nullopt;
   parts.tm_isdst = -1;
-  return mktime(&parts) * kSecond + *fraction;
+  return Nanoseconds(mktime(&parts), *fraction);
 }
 
 std::optional<LogEntry> ParseLogLine(std::string_view line) {

@@ -25,6 +25,14 @@ TEST(ParseRfc3339, ReadsFractionsAndZones) {
   }
 }
 
+TEST(ParseRfc3339, EndsWhereNanosecondsDo) {
+  EXPECT_EQ(ParseRfc3339("9999-12-31T23:59:59Z"), INT64_MAX);
+  EXPECT_EQ(ParseRfc3339("0001-01-01T00:00:00Z"), INT64_MIN);
+  EXPECT_EQ(ParseTimePoint("9999-12-31", 0), INT64_MAX);
+  EXPECT_EQ(ParseTimePoint("99999999999999", 0), INT64_MAX);
+  EXPECT_EQ(ParseTimePoint("-2562047h", 1764000000 * kSecond), INT64_MAX);
+}
+
 TEST(ParseLogLine, TakesTheTextAsItStands) {
   auto entry = ParseLogLine("2025-11-21T23:29:26.5Z stderr F  two  spaces ");
   ASSERT_TRUE(entry);

@@ -78,12 +78,12 @@ std::optional<HttpRequest> HttpReader::Next() {
 
 bool HttpReader::ReadHead() {
   // Empty lines in front of a request are passed over, as the specification asks of servers.
-  while (buffer_.starts_with("\r\n")) buffer_.erase(0, 2);
-  size_t end = buffer_.find("\r\n\r\n");
-  if (end == std::string::npos) return buffer_.size() > kMaxHead ? Fail(431) : false;
+  while (Rest().starts_with("\r\n")) Take(2);
+  size_t end = Rest().find("\r\n\r\n");
+  if (end == std::string::npos) return Rest().size() > kMaxHead ? Fail(431) : false;
   if (end > kMaxHead) return Fail(431);
-  std::string head = buffer_.substr(0, end);
-  buffer_.erase(0, end + 4);
+  std::string head(Rest().substr(0, end));
+  Take(end + 4);
   if (head.find('\0') != std::string::npos) return Fail(400);
 
   std::vector<std::string> lines;
@@ -132,23 +132,24 @@ bool HttpReader::ReadHead() {
   }
   if (chunked_ && have_length) return Fail(400);
   have_head_ = true;
-  wants_continue_ = expects && (chunked_ || length_ > buffer_.size());
+  wants_continue_ = expects && (chunked_ || length_ > Rest().size());
   return true;
 }
 
 bool HttpReader::ReadBody() {
-  if (buffer_.size() < length_) return false;
-  request_.body = buffer_.substr(0, length_);
-  buffer_.erase(0, length_);
+  if (Rest().size() < length_) return false;
+  request_.body = Rest().substr(0, length_);
+  Take(length_);
   return true;
 }
 
 bool HttpReader::ReadChunks() {
   for (;;) {
-    size_t end = buffer_.find("\r\n");
-    if (end == std::string::npos) return buffer_.size() > kMaxChunkLine ? Fail(400) : false;
+    std::string_view rest = Rest();
+    size_t end = rest.find("\r\n");
+    if (end == std::string::npos) return rest.size() > kMaxChunkLine ? Fail(400) : false;
     if (end > kMaxChunkLine) return Fail(400);
-    std::string_view digits = std::string_view(buffer_).substr(0, std::min(buffer_.find(';'), end));
+    std::string_view digits = rest.substr(0, std::min(rest.substr(0, end).find(';'), end));
     size_t size = 0;
     if (digits.empty() || digits.size() > 8) return Fail(400);
     for (char c : digits) {
@@ -159,15 +160,15 @@ bool HttpReader::ReadChunks() {
     if (size > max_body_ - request_.body.size()) return Fail(413);
     if (size == 0) {
       // The trailer: lines to an empty one.
-      size_t stop = buffer_.find("\r\n\r\n", end);
-      if (stop == std::string::npos) return buffer_.size() > kMaxHead ? Fail(431) : false;
-      buffer_.erase(0, stop + 4);
+      size_t stop = rest.find("\r\n\r\n", end);
+      if (stop == std::string::npos) return rest.size() > kMaxHead ? Fail(431) : false;
+      Take(stop + 4);
       return true;
     }
-    if (buffer_.size() < end + 2 + size + 2) return false;
-    if (buffer_.compare(end + 2 + size, 2, "\r\n") != 0) return Fail(400);
-    request_.body.append(buffer_, end + 2, size);
-    buffer_.erase(0, end + 2 + size + 2);
+    if (rest.size() < end + 2 + size + 2) return false;
+    if (rest.substr(end + 2 + size, 2) != "\r\n") return Fail(400);
+    request_.body.append(rest.substr(end + 2, size));
+    Take(end + 2 + size + 2);
   }
 }
 

@@ -125,6 +125,24 @@ TEST(Forms, AreDecoded) {
   EXPECT_EQ(PercentDecode(PercentEncode("a b/c%\xff+")), "a b/c%\xff+");
 }
 
+// In time that grows with their number and not with its square: one pod must not keep the service from the others.
+TEST(HttpReader, TakesManySmallPieces) {
+  constexpr size_t kCount = 1 << 20;
+  std::string request = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (size_t i = 0; i < kCount; ++i) request += "1\r\nx\r\n";
+  std::string lines;
+  for (size_t i = 0; i < kCount; ++i) lines += "\r\n";
+  HttpReader reader(kCount);
+  reader.Feed(lines + request + "0\r\n\r\nGET /second HTTP/1.1\r\n\r\n");
+  auto first = reader.Next();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->body, std::string(kCount, 'x'));
+  auto second = reader.Next();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->path, "/second");
+  EXPECT_FALSE(reader.Next());
+}
+
 class RegistryTest : public ::testing::Test {
  protected:
   void SetUp() override {

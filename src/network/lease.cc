@@ -168,9 +168,10 @@ Result<int> LeaseDirectory::Prune(const HolderCheck& check) {
   int pruned = 0;
   for (const Entry& entry : TRY(List())) {
     HolderState state = check(entry.id);
-    // Ids of this form are pods', if not of this data directory; the boot ended them.
+    // Who holds the lock has written all of it: nobody's is what was killed before that. Ids of the form below are pods',
+    // if not of this data directory; the boot ended them.
     bool gone =
-        state == HolderState::kGone || (state == HolderState::kUnknown && entry.id.size() == 36 &&
+        state == HolderState::kGone || entry.id.empty() || (state == HolderState::kUnknown && entry.id.size() == 36 &&
                                         IsUuid(entry.id) && IsFromBeforeBoot(entry.modified_ns));
     if (!gone) continue;
     TRY(UnlinkAt(dir_.get(), ToText(entry.address)));

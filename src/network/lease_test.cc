@@ -118,6 +118,12 @@ TEST_F(Leases, OfAnEarlierBootArePrunedIfTheyArePods) {
   EXPECT_TRUE(Exists(StrCat(root_, "/net/10.1.0.3")));
 }
 
+TEST_F(Leases, WithoutAHolderAreOfSomebodyWhoWasKilled) {
+  ASSERT_TRUE(MakeDirs(StrCat(root_, "/net"), 0755));
+  ASSERT_TRUE(WriteFileAt(AT_FDCWD, StrCat(root_, "/net/10.1.0.9"), "", 0644));
+  EXPECT_EQ(*Get({Range("10.1.0.0/24")}, "some-id", {*ParseAddress("10.1.0.9")}), "10.1.0.9");
+}
+
 TEST_F(Leases, OfManyProcessesAtOnceDiffer) {
   constexpr int kProcesses = 20;
   auto sets = std::vector<RangeSet>{Range("10.1.0.0/24")};

@@ -163,6 +163,8 @@ Status JoinNames(const Paths& paths, const std::string& network, const Member& m
   std::string dir = NetworkDir(paths, network);
   TRY(MakeDirs(StrCat(dir, "/members"), 0755));
   Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(dir, "/lock"), Lock::Kind::kExclusive));
+  // First, so that whoever takes it back knows which lines the others may have got.
+  TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(dir, "/members/", member.uuid), MemberText(member), 0644));
   for (const Member& other : TRY(ListMembers(paths, network))) {
     if (other.uuid == member.uuid) continue;
     if (check(other.uuid) == HolderState::kGone) {
@@ -174,9 +176,7 @@ Status JoinNames(const Paths& paths, const std::string& network, const Member& m
     TRY(EditHosts(other.hosts_file, member.lines, AddHostsLine));
     TRY(EditHosts(member.hosts_file, other.lines, AddHostsLine));
   }
-  TRY(EditHosts(member.hosts_file, member.lines, AddHostsLine));
-  return WriteFileAtomicAt(AT_FDCWD, StrCat(dir, "/members/", member.uuid), MemberText(member),
-                           0644);
+  return EditHosts(member.hosts_file, member.lines, AddHostsLine);
 }
 
 Status LeaveNames(const Paths& paths, const std::string& network, const std::string& uuid) {

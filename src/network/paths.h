@@ -6,20 +6,20 @@
 // Where the networks' state lies on the host and in a pod. Tests point all of it into a temporary
 // directory.
 //
-//   /var/lib/cni/networks/<net>/           addresses in use; the format of CNI's host-local, shared
-//   with it
+//   /var/lib/cni/networks/<net>/           addresses in use; host-local's format, shared with it
 //     <ip>                                 "<pod uuid>\r\n<interface>"
 //     last_reserved_ip.<range set>         where the next search begins
 //     lock                                 flock
 //   /var/lib/cni/results/<net>-<id>-<if>   results of plugins, in the format of CNI's library
 //   /run/rkt/network/                      gone after a reboot, as what it describes is
-//     lock                                 flock of those who publish ports or change tables as a
-//     whole <net>/lock  <net>/members/<uuid>     who is in a named network (names.h)
-//   POD/net/<file>                         copies of the configurations that the pod was started
-//   with POD/net/applied                        what has to be taken back; written before it is
-//   done (applied.h) POD/net/hosts                          /etc/hosts of a pod in a named network
-//   (names.h) POD/netns                              a path of the network namespace while the pod
-//   runs POD/net-info.json                      networks of the pod as `rkt list` shows them
+//     lock                                 flock of who publishes ports or changes whole tables
+//     networks/<net>/lock, members/<uuid>  who is in a named network (names.h)
+//   POD/net/<file>                         copies of the configurations of the pod's start
+//   POD/net/applied                        what has to be taken back, written before it is done
+//                                          (applied.h)
+//   POD/net/hosts                          /etc/hosts of a pod in a named network (names.h)
+//   POD/netns                              a path of the network namespace while the pod runs
+//   POD/net-info.json                      the pod's networks as `rkt list` shows them
 
 #include <string>
 #include <string_view>

@@ -60,6 +60,13 @@ Status Serve(int argc, char** argv) {
         return Err(Code::kInvalid, "--listen-port must be between 1 and 65535");
       }
       options.port = static_cast<int>(*port);
+    } else if (word.starts_with("--listen-address=")) {
+      for (const std::string& text : Split(word.substr(strlen("--listen-address=")), ',')) {
+        if (text.empty()) continue;
+        std::string address = NormalAddress(text);
+        if (address.empty()) return Err(Code::kInvalid, "--listen-address: ", Quote(text), " is not an IP address");
+        options.addresses.insert(address);
+      }
     } else {
       return Err(Code::kInvalid, "unknown argument ", Quote(word));
     }

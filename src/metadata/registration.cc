@@ -3,6 +3,7 @@
 
 #include "metadata/registration.h"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,6 +17,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "metadata/http.h"
 
 namespace rkt::metadata {
@@ -92,6 +94,17 @@ std::string PodTarget(const std::string& uuid, const std::string& token, const s
   return target;
 }
 
+// Where nobody answers, tries again a second later: the service may be about to be started again.
+Status PutManifest(const std::string& uuid, const std::string& token, const std::string& pod_path,
+                   const std::string& manifest, const std::string& socket, int attempts) {
+  for (int attempt = 1;; ++attempt) {
+    auto answer = Ask(socket, "PUT", PodTarget(uuid, token, pod_path), manifest);
+    if (answer) return Expect200(*answer);
+    if (attempt == attempts || !NobodyThere(answer.error())) return std::move(answer).error();
+    ::sleep(1);
+  }
+}
+
 }  // namespace
 
 std::string NewToken() {
@@ -100,22 +113,25 @@ std::string NewToken() {
   return HexEncode(bytes, sizeof bytes);
 }
 
+std::optional<int> RunningServicePort(const std::string& state) {
+  auto lock_file = Open(StrCat(state, "/", kServiceLock), O_RDONLY);
+  if (!lock_file) return std::nullopt;
+  auto lock = Lock::TryFd(*std::move(lock_file), Lock::Kind::kShared);
+  if (!lock || *lock) return std::nullopt;  // nobody has it
+  auto text = ReadFile(StrCat(state, "/", kServicePort), 64);
+  auto port = text ? ParseInt(Trim(*text)) : std::nullopt;
+  if (!port) return std::nullopt;
+  return static_cast<int>(*port);
+}
+
 Status CheckService(const std::string& socket) {
   TRY(Connect(socket));
   return {};
 }
 
 Status Register(const Registration& registration, const std::string& socket) {
-  for (int attempt = 1;; ++attempt) {
-    auto answer = Ask(socket, "PUT", PodTarget(registration.uuid, registration.token, registration.pod_path),
-                      registration.manifest);
-    if (answer) {
-      TRY(Expect200(*answer));
-      break;
-    }
-    if (attempt == kAttempts || !NobodyThere(answer.error())) return std::move(answer).error();
-    ::sleep(1);
-  }
+  TRY(PutManifest(registration.uuid, registration.token, registration.pod_path, registration.manifest, socket,
+                  kAttempts));
   for (const auto& [app, manifest] : registration.apps) {
     TRY(Expect200(TRY(Ask(socket, "PUT", StrCat("/pods/", registration.uuid, "/", app), manifest))));
   }
@@ -125,8 +141,13 @@ Status Register(const Registration& registration, const std::string& socket) {
 Status RegisterApp(const std::string& uuid, const std::string& token, const std::string& pod_path,
                    const std::string& manifest, const std::string& app, const std::string& image_manifest,
                    const std::string& socket) {
-  TRY(Expect200(TRY(Ask(socket, "PUT", PodTarget(uuid, token, pod_path), manifest))));
+  TRY(PutManifest(uuid, token, pod_path, manifest, socket, kAttempts));
   return Expect200(TRY(Ask(socket, "PUT", StrCat("/pods/", uuid, "/", app), image_manifest)));
+}
+
+Status RegisterManifest(const std::string& uuid, const std::string& token, const std::string& pod_path,
+                        const std::string& manifest, const std::string& socket) {
+  return PutManifest(uuid, token, pod_path, manifest, socket, 1);
 }
 
 Result<int> Announce(const std::string& uuid, const std::vector<std::string>& addresses, const std::string& host,

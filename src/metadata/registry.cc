@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kKeySize = 64;
 constexpr size_t kMaxToken = 256;
+constexpr char kPodManifest[] = "pod";  // in a pod's directory
 
 HttpReply Text(int status, std::string text) {
   HttpReply reply;
@@ -177,10 +178,17 @@ Status Registry::Load(const std::string& uuid) {
   if (!IsTokenText(pod.token)) return Err(Code::kCorrupt, "its record has no token");
   if (!pod.path.empty() && !Exists(pod.path)) return Err(Code::kNotFound, "it is gone");
   pod.manifest = TRY(appc::ParsePodManifest(pod.text));
+  // Apps may have gone while no service ran.
+  auto now = pod.path.empty() ? Result<std::string>(pod.text) : ReadFile(StrCat(pod.path, "/", kPodManifest));
+  if (auto manifest = now ? appc::ParsePodManifest(*now) : Result<appc::PodManifest>(now.error()); manifest) {
+    pod.text = *std::move(now);
+    pod.manifest = *std::move(manifest);
+  }
   const json::Value* images = value.Find("images");
   for (size_t i = 0; images != nullptr && images->is_object() && i < images->members().size(); ++i) {
     const json::Member& member = images->members()[i];
     if (!member.value.is_string()) return Err(Code::kCorrupt, "its record is damaged");
+    if (pod.manifest.FindApp(member.key) == nullptr) continue;
     pod.images[member.key] = {member.value.text(), TRY(appc::ParseImageManifest(member.value.text()))};
   }
   const json::Value* addresses = value.Find("addresses");
@@ -252,6 +260,8 @@ HttpReply Registry::PutPod(const std::string& uuid, const HttpRequest& request) 
   if (path != nullptr) pod.path = *path;
   pod.text = request.body;
   pod.manifest = *std::move(manifest);
+  // Apps that have gone.
+  std::erase_if(pod.images, [&](const auto& image) { return pod.manifest.FindApp(image.first) == nullptr; });
   if (Status saved = Save(pod); !saved) return Text(500, StrCat(saved.error().Text(), "\n"));
   pods_[uuid] = std::move(pod);
   return Text(200, "");

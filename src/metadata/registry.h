@@ -7,6 +7,7 @@
 // Kept in a directory below /run, so that the service may be started again while pods run:
 //
 //   key            0600  64 random bytes, for signatures
+//   lock, port     of the service that runs (registration.h)
 //   pods/<uuid>    0600  JSON: token, path, manifest, images, addresses, host
 //
 // No socket here: requests in, replies out.
@@ -28,7 +29,8 @@ std::string NormalAddress(const std::string& text);
 
 class Registry {
  public:
-  // Reads what an earlier service left; pods whose directories are gone are forgotten. `port` is told to the pods.
+  // Reads what an earlier service left, and the manifests of the pods as they are now; pods whose directories are gone are
+  // forgotten. `port` is told to the pods.
   static Result<Registry> Open(const std::string& directory, int port);
 
   // Requests at the registration socket (registration.h).

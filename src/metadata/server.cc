@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "metadata/registration.h"
 
 namespace rkt::metadata {
 
@@ -34,6 +35,8 @@ constexpr int64_t kIdleMs = 30 * 1000;
 constexpr int kMaxConnections = 900;
 constexpr int kMaxPerPeer = 64;
 constexpr char kLoopback[] = "127.0.0.1";
+constexpr int kLockAttempts = 5;
+constexpr int kLockPauseUs = 20 * 1000;
 
 int64_t NowMs() {
   struct timespec now;
@@ -82,8 +85,14 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerOptions& options) {
   TRY(MakeDirs(options.state, 0700));
-  auto lock = TRY(Lock::TryFile(AT_FDCWD, StrCat(options.state, "/lock"), Lock::Kind::kExclusive));
+  auto lock = TRY(Lock::TryFile(AT_FDCWD, StrCat(options.state, "/", kServiceLock), Lock::Kind::kExclusive));
+  // Those who look whether a service runs hold it for a moment (RunningServicePort).
+  for (int i = 0; !lock && i < kLockAttempts; ++i) {
+    ::usleep(kLockPauseUs);
+    lock = TRY(Lock::TryFile(AT_FDCWD, StrCat(options.state, "/", kServiceLock), Lock::Kind::kExclusive));
+  }
   if (!lock) return Err(Code::kBusy, "another metadata service is running");
+  TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(options.state, "/", kServicePort), StrCat(options.port, "\n"), 0644));
   Registry registry = TRY(Registry::Open(options.state, options.port));
   std::unique_ptr<Server> server(new Server(options, std::move(registry), *std::move(lock)));
   TRY(server->Listen());
@@ -171,6 +180,7 @@ Result<Fd> Server::Bind(const std::string& address) const {
 Status Server::MatchListeners() {
   std::set<std::string> wanted = registry_.hosts();
   wanted.insert(kLoopback);
+  wanted.insert(options_.addresses.begin(), options_.addresses.end());
   for (auto it = listeners_.begin(); it != listeners_.end();) {
     it = wanted.count(it->first) == 0 ? listeners_.erase(it) : std::next(it);
   }

@@ -8,21 +8,24 @@
 #include <csignal>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/fd.h"
 #include "base/lock.h"
 #include "base/result.h"
 #include "metadata/http.h"
+#include "metadata/registration.h"
 #include "metadata/registry.h"
 
 namespace rkt::metadata {
 
 struct ServerOptions {
   int port = 0;
+  std::set<std::string> addresses;  // to listen at, beside 127.0.0.1 and those that pods announce
   std::string socket;          // where pods are registered; not used where `socket_fd` is given
   int socket_fd = -1;          // a listening socket that was handed over
-  std::string state = "/run/rkt/metadata-service";
+  std::string state = kServiceState;
 };
 
 class Server {

@@ -276,6 +276,15 @@ class Pruner {
 
 }  // namespace
 
+std::vector<OwnedPort> ListPortsOfPods(const InventoryRequest& request) {
+  std::vector<OwnedPort> ports;
+  for (const Holder& holder : ListHolders(request)) {
+    if (!holder.applied) continue;
+    for (const PortRule& rule : holder.applied->ports) ports.push_back({rule, holder.uuid});
+  }
+  return ports;
+}
+
 Result<std::vector<NetworkSummary>> ListNetworks(const InventoryRequest& request) {
   ConfigSources sources = Sources(request);
   std::vector<NetworkConfig> configs = TRY(LoadNetworkConfigs(sources));

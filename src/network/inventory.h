@@ -55,6 +55,9 @@ Result<std::vector<NetworkSummary>> ListNetworks(const InventoryRequest& request
 // kNotFound: there is no such network.
 Result<NetworkDetails> InspectNetwork(const InventoryRequest& request, const std::string& name);
 
+// The published ports of pods that run, and of those that ended without giving theirs back; not those that plugins published.
+std::vector<OwnedPort> ListPortsOfPods(const InventoryRequest& request);
+
 // What was taken back, by name: "lease 172.16.28.7 of default", "rules of pod UUID", "bridge cni0"
 // ...
 struct PruneReport {

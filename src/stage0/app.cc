@@ -267,6 +267,7 @@ Status AddApp(store::Store& store, const AppTarget& target, const appc::RuntimeA
   if (added) return {};
   Status undone =
       RemoveFromRunning(running, locked.pod, target, app.name, lock_fd, /*quiet=*/true);
+  if (undone) undone = RegisterRemovedApp(locked.pod);
   if (!undone) return std::move(undone).error().Wrap(StrCat("undoing what failed: ", added.error().Text()));
   return added;
 }
@@ -318,7 +319,8 @@ Status RemoveApp(const AppTarget& target) {
   }
   Lock lock = TRY(Lock::File(pod.fd(), pod::kLockFile, Lock::Kind::kExclusive));
   (void)TRY(FindApp(TRY(ReadManifest(pod)), target.app));
-  return RemoveFromRunning(running, pod, target, target.app, lock.fd(), /*quiet=*/false);
+  TRY(RemoveFromRunning(running, pod, target, target.app, lock.fd(), /*quiet=*/false));
+  return RegisterRemovedApp(pod);
 }
 
 Status Attach(const AppTarget& target, const AttachOptions& options) {

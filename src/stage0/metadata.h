@@ -17,6 +17,9 @@ namespace rkt::stage0 {
 Status RegisterPod(const pod::Pod& pod, const std::string& run_path, const std::string& token);
 // An app that came to a running pod; nothing where the pod is not registered.
 Status RegisterAddedApp(const pod::Pod& pod, const std::string& app);
+// After an app has left a running pod; nothing where the pod is not registered. A service that does not run now reads the
+// manifest when it is started.
+Status RegisterRemovedApp(const pod::Pod& pod);
 // Nothing where the pod is not registered.
 Status UnregisterPod(const pod::Pod& pod);
 

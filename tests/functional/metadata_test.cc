@@ -227,6 +227,45 @@ TEST_F(Metadata, TakesTheSocketOfAServiceManager) {
   manager.Wait();
 }
 
+// A pod that had the port would get the tokens of all others.
+TEST_F(Metadata, ItsPortIsItsAlone) {
+  std::string image = WebImage();
+  for (const char* port : {"web:18112", "web:192.0.2.5:18112"}) {
+    RunningPod pod = StartInNetwork({"--net=default", std::string("--port=") + port, image}, "not the service");
+    Output refused = Rkt({"metadata-service"});
+    EXPECT_EQ(refused.code, 254);
+    EXPECT_TRUE(Contains(refused.err, "the metadata service cannot listen on port 18112: pod " + pod.uuid)) << refused.err;
+    EXPECT_FALSE(Exists(kSocket));
+    Stop(pod);
+  }
+  StartService();
+  for (const char* port : {"web:18112", "web:192.0.2.5:18112", "web:172.16.28.1:18112"}) {
+    Output refused = Run({"--net=default", std::string("--port=") + port, image, "--exec=/judge", "--", "exit", "0"});
+    EXPECT_EQ(refused.code, 254);
+    EXPECT_TRUE(Contains(refused.err, "port \"web\" cannot be published as 18112/tcp: pods ask the metadata service there"))
+        << refused.err;
+  }
+  EXPECT_EQ(Leases(), "");
+  // The same number of the other protocol is another port, and one that nobody has is free.
+  RunOk({"--net=default", "--port=dns:18112", "--port=web:18113", image, "--exec=/judge", "--", "exit", "0"});
+  service_->Kill(SIGKILL);
+  service_->Wait();
+  RunOk({"--net=default", "--port=web:18112", image, "--exec=/judge", "--", "exit", "0"});
+}
+
+TEST_F(Metadata, ListensWhereItIsToldTo) {
+  Shell("ip addr add 192.0.2.5/32 dev lo");
+  StartService({"--listen-address=192.0.2.5,::1"});
+  ASSERT_EQ(Registration("PUT", std::string("/pods/") + kUuid + "?token=t", kPod), "200");
+  EXPECT_EQ(Status("http://192.0.2.5:18112/t/acMetadata/v1/pod/uuid"), "200");
+  EXPECT_EQ(Status("http://[::1]:18112/t/acMetadata/v1/pod/uuid", {"-g"}), "200");
+  EXPECT_NE(Status("http://127.0.0.2:18112/t/acMetadata/v1/pod/uuid"), "200");
+  Shell("ip addr del 192.0.2.5/32 dev lo");
+  Output wrong = Rkt({"metadata-service", "--listen-address=nowhere"});
+  EXPECT_EQ(wrong.code, 254);
+  EXPECT_TRUE(Contains(wrong.err, "\"nowhere\" is not an IP address")) << wrong.err;
+}
+
 TEST_F(Metadata, SilentClientsKeepNobodyOut) {
   StartService();
   ASSERT_EQ(Registration("PUT", std::string("/pods/") + kUuid + "?token=t", kPod), "200");

@@ -332,17 +332,89 @@ TEST_F(Activation, SocketThatNoPortMeansIsKeptFromApps) {
   EXPECT_EQ(AppText(output.out),
             "sockets: count=1 names=web mine=yes\nsockets: 3 port=" + ports_[0] + "\n");
   EXPECT_TRUE(
-      Contains(output.err, "warning: a socket was passed that listens on tcp port " + ports_[1]))
+      Contains(output.err, "warning: a socket was passed that listens on tcp 127.0.0.1:" + ports_[1]))
       << output.err;
 }
 
-TEST_F(Activation, PortWithoutASocketIsWarnedOf) {
+// Refused before anything is started: no app has run, and no network was made.
+TEST_F(Activation, WhatCannotBeActivatedIsRefused) {
   Listen();
-  Output output = RunProgram(Passing({ImageWithPort("web", "81"), "--", "sockets"}));
-  EXPECT_EQ(AppText(output.out), "sockets: count=- names=- mine=no\n");
-  EXPECT_TRUE(Contains(
-      output.err, "port \"web\" of app \"judge\" is socket-activated, but no socket was passed"))
+  std::string here = "127.0.0.1:" + ports_[0];
+  auto refused = [&](const Args& args, const std::string& why) {
+    Output output = RunProgram(Passing(args));
+    EXPECT_EQ(output.code, 254) << output.All();
+    EXPECT_TRUE(Contains(output.err, why)) << why << "\n" << output.All();
+    EXPECT_EQ(AppText(output.out), "");
+  };
+  std::string socket = "is socket-activated, but no socket was passed that listens on ";
+  std::string web = ImageWithPort("web", ports_[0]), other = ImageWithPort("other", "81");
+  // Another port, protocol, address.
+  refused({other, "--", "sockets"},
+          "port \"other\" of app \"judge\" " + socket + "tcp port 81; passed was tcp " + here);
+  refused({"--net=default", "--port=web:81", web, "--", "sockets"},
+          "port \"web\" of app \"judge\" " + socket + "tcp port 81; passed was tcp " + here);
+  refused({ImageWithPort("dns", ports_[0], "udp"), "--", "sockets"},
+          socket + "udp port " + ports_[0] + "; passed was tcp " + here);
+  refused({ImageWithPort("call", ports_[0], "sctp"), "--", "sockets"},
+          "its protocol is \"sctp\": only tcp and udp ports can be");
+  refused({"--net=default", "--port=web:192.0.2.7:" + ports_[0], web, "--", "sockets"},
+          socket + "tcp port " + ports_[0] + " of 192.0.2.7 alone; passed was tcp " + here);
+  // One socket for two, and a port that would be led past the socket.
+  refused({web, "--name=one", "--", "sockets", "---", web, "--name=two", "--", "sockets"},
+          "port \"web\" of app \"two\" is socket-activated, but the socket of tcp port " + ports_[0] +
+              " is port \"web\" of app \"one\"'s already");
+  ImageSpec spec;
+  spec.app = R"("ports": [{"name": "plain", "protocol": "tcp", "port": 80, "socketActivated": false}])";
+  refused({"--net=default", "--port=plain:" + ports_[0], web, "--name=one", "--", "sockets", "---",
+           WriteImage("plain.aci", spec), "--name=two", "--", "sockets"},
+          "port \"plain\" cannot be published as tcp port " + ports_[0] + ": a socket was passed that listens on tcp " + here);
+  refused({"--net=host", "--port=web:" + ports_[0], web, "--", "sockets"},
+          "--port flag does not work with 'host' networking");
+  // Nothing was passed.
+  Output output = Run({web, "--", "sockets"});
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, socket + "tcp port " + ports_[0] + "; passed was none")) << output.err;
+}
+
+TEST_F(Activation, SocketServesTheHostsNetworkAndTheAddressThatIsPublished) {
+  Listen();
+  std::string web = ImageWithPort("web", ports_[0]);
+  std::string all = "sockets: count=1 names=web mine=yes\nsockets: 3 port=" + ports_[0] + "\n";
+  EXPECT_EQ(AppText(RunProgram(Passing({"--net=host", web, "--", "sockets"})).out), all);
+  Output output = RunProgram(Passing({"--net=default", "--port=web:127.0.0.1:" + ports_[0], web, "--", "sockets"}));
+  EXPECT_EQ(AppText(output.out), all) << output.All();
+}
+
+TEST_F(Activation, AppsThatAreAddedHaveNone) {
+  Fetch(ImageWithPort("web", "80"));
+  std::string file = dir() + "/sandbox.uuid";
+  Background sandbox = StartRkt({"app", "sandbox", "--net=none", "--uuid-file-save=" + file});
+  std::string uuid;
+  for (double end = Now() + 30; Now() < end && uuid.size() != 36; SleepFor(0.003)) uuid = ReadFile(file);
+  RktOk({"status", uuid, "--wait-ready=30s"});
+  Output output = Rkt({"app", "add", uuid, "example.com/judge", "--name=web"});
+  EXPECT_EQ(output.code, 254);
+  EXPECT_TRUE(Contains(output.err, "port \"web\" of app \"web\" is socket-activated: sockets are passed to the apps that a pod starts with"))
       << output.err;
+  EXPECT_EQ(RktOk({"app", "list", "--no-legend", uuid}).out, "");
+  RktOk({"stop", uuid});
+  sandbox.Wait();
+}
+
+// What Accept=yes passes.
+TEST_F(Activation, ConnectionIsNoSocketToServe) {
+  int listening = Listen();
+  int client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  socklen_t size = sizeof address;
+  getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), size), 0);
+  int connection = accept(listening, nullptr, nullptr);
+  close(listening);
+  fds_ = {connection, client};
+  Output output = RunProgram(Passing({ImageWithPort("web", ports_[0]), "--", "sockets"}));
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, "passed was something that is no listening TCP or UDP socket")) << output.err;
 }
 
 }  // namespace

@@ -32,6 +32,19 @@ Result<std::string> AnnouncePod(int pod_dir, const std::string& uuid, const std:
   return url;
 }
 
+Status CheckServicePort(const std::vector<appc::ForwardedPort>& ports) {
+  if (ports.empty()) return {};
+  auto service = metadata::RunningServicePort();
+  if (!service) return {};
+  auto number = static_cast<uint32_t>(*service);
+  for (const appc::ForwardedPort& port : ports) {
+    if (port.protocol != "tcp" || number < port.host_port || number - port.host_port >= port.count) continue;
+    return Err(Code::kBusy, "port ", Quote(port.name), " cannot be published as ", number,
+               "/tcp: pods ask the metadata service there, which runs");
+  }
+  return {};
+}
+
 std::string MetadataUrl(int pod_dir) {
   auto text = ReadFileAt(pod_dir, pod::kRuntimeConfigFile, kMaxConfig);
   auto config = text ? json::Parse(*text) : Result<json::Value>(text.error());

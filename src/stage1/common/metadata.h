@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "appc/pod_manifest.h"
 #include "base/result.h"
 
 namespace rkt::stage1 {
@@ -17,6 +18,8 @@ namespace rkt::stage1 {
 // none where it shares the host's stack. `host`: the host's address that it reaches.
 Result<std::string> AnnouncePod(int pod_dir, const std::string& uuid, const std::string& token,
                                 const std::vector<std::string>& addresses, const std::string& host);
+// kBusy: one of the ports would lead what other pods say to the metadata service to this pod.
+Status CheckServicePort(const std::vector<appc::ForwardedPort>& ports);
 // The URL that AnnouncePod wrote; empty where the pod is not registered.
 std::string MetadataUrl(int pod_dir);
 // The pod has ended. A service that is not there is none of its concern.

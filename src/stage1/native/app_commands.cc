@@ -165,6 +165,11 @@ Result<int> AppAddCommand(const std::vector<std::string>& arguments) {
   if (!crossing.run_options.mutable_pod) return Err(Code::kInvalid, "immutable pod");
   // Everything that can be wrong with the app is said now, not when it is started.
   PodPlan plan = TRY(crossing.Plan());
+  if (!plan.apps[0].activated_ports.empty()) {
+    return Err(Code::kInvalid, "port ", Quote(plan.apps[0].activated_ports[0].port.name), " of app ",
+               Quote(crossing.options.app),
+               " is socket-activated: sockets are passed to the apps that a pod starts with, not to those that are added");
+  }
   for (const std::string& warning : plan.warnings) Notice("stage1", warning);
   (void)TRY(OpenPlainLog(crossing));
   TRY(MakeEmptyVolumes(crossing.pod_dir.get(), plan));

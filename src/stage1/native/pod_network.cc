@@ -122,6 +122,7 @@ Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodMan
   request.ports = TRY(appc::ResolvePorts(manifest));
   // Whoever listens on those gets the connections in the pod, too.
   std::erase_if(request.ports, [&](const appc::ForwardedPort& port) { return IsActivated(plan, port); });
+  TRY(stage1::CheckServicePort(request.ports));
   request.hostname = plan.hostname;
   for (const AppPlan& app : plan.apps) request.apps.push_back(app.name);
   if (options.hosts_mode == "stage0") {

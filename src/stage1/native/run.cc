@@ -239,7 +239,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     return 1;
   }
   PodPlan plan = TRY(std::move(planned));
-  for (std::string& warning : AssignSockets(plan, manifest, TakePassedSockets())) {
+  for (std::string& warning : TRY(AssignSockets(plan, manifest, TakePassedSockets()))) {
     plan.warnings.push_back(std::move(warning));
   }
   Notifier notifier = TRY_CTX(Notifier::Open(plan), "readiness");

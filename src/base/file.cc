@@ -117,12 +117,13 @@ Result<struct stat> StatAt(int dir, const std::string& path, bool follow) {
 }
 
 namespace {
-// What is left to read of a directory that nobody else reads. Not inlined: its buffer has no place in the frames of a
-// recursion.
-[[gnu::noinline]] Result<std::vector<DirEntry>> ReadEntries(int dir) {
+// What is left to read of a directory that nobody else reads, or so many entries of it (and some more). Not inlined: its
+// buffer has no place in the frames of a recursion.
+[[gnu::noinline]] Result<std::vector<DirEntry>> ReadEntries(int dir, size_t most = SIZE_MAX) {
   alignas(struct dirent64) char buffer[32u << 10];
   std::vector<DirEntry> entries;
   for (;;) {
+    if (entries.size() >= most) return entries;
     ssize_t n = ::getdents64(dir, buffer, sizeof buffer);
     if (n < 0) return SysErr("read directory");
     if (n == 0) return entries;
@@ -156,45 +157,53 @@ Result<bool> IsMountPoint(int dir, dev_t device) {
          (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
-// Empties a directory, however deep it is: what lies below so many open directories is moved up into the first one and
-// has its turn later, so that an app cannot make a tree for which descriptors do not suffice.
+// Empties a directory, however deep and wide it is: what lies below so many open directories is moved up into the first one
+// and has its turn later, and of what is in one directory a part is looked at at a time. No app can make a tree for which
+// descriptors or memory do not suffice.
 class TreeRemover {
  public:
   // `top` is borrowed; `device` holds the walk on one file system.
   TreeRemover(int top, dev_t device) : top_(top), device_(device) {}
 
   Status Run() {
-    Status first;
-    do {
+    for (;;) {
       moved_ = false;
+      // What fails is met again in the next round.
+      Status first = Empty(top_, 0);
+      if (!moved_) return first;
       if (::lseek(top_, 0, SEEK_SET) != 0) return SysErr("read directory");
-      Status emptied = Empty(top_, 0);
-      // What failed is met again in the next round.
-      first = std::move(emptied);
-    } while (moved_);
-    return first;
+    }
   }
 
  private:
   static constexpr int kMaxDepth = 64;
+  static constexpr size_t kAtOnce = 1024;
 
   Status Empty(int dir, int depth) {
-    auto entries = ReadEntries(dir);
-    if (!entries) return std::move(entries).error();
     Status first;
-    for (const DirEntry& entry : *entries) {
-      const char* name = entry.name.c_str();
-      if (entry.type != DT_DIR) {
-        if (::unlinkat(dir, name, 0) == 0 || errno == ENOENT) continue;
-        if (errno != EISDIR && errno != EPERM) {
-          if (first) first = SysErr("remove ", entry.name);
-          continue;
-        }
+    for (;;) {
+      auto entries = ReadEntries(dir, kAtOnce);
+      if (!entries) return std::move(entries).error();
+      bool some = false;
+      for (const DirEntry& entry : *entries) {
+        Status removed = Entry(dir, entry, depth);
+        some = some || removed;
+        if (!removed && first) first = std::move(removed);
       }
-      Status removed = Directory(dir, entry.name, depth);
-      if (!removed && first) first = std::move(removed);
+      if (entries->size() < kAtOnce) return first;
+      if (!some) continue;
+      // From the beginning: where an entry is found when others have been removed is up to the file system.
+      if (::lseek(dir, 0, SEEK_SET) != 0) return SysErr("read directory");
+      first = {};
     }
-    return first;
+  }
+
+  Status Entry(int dir, const DirEntry& entry, int depth) {
+    if (entry.type != DT_DIR) {
+      if (::unlinkat(dir, entry.name.c_str(), 0) == 0 || errno == ENOENT) return {};
+      if (errno != EISDIR && errno != EPERM) return SysErr("remove ", entry.name);
+    }
+    return Directory(dir, entry.name, depth);
   }
 
   Status Directory(int parent, const std::string& name, int depth) {

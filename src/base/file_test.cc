@@ -6,7 +6,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace rkt {
 namespace {
@@ -14,9 +17,9 @@ namespace {
 class RemovedTree : public testing::Test {
  protected:
   void SetUp() override {
-    char path[] = "/tmp/rkt-file-test-XXXXXX";
-    ASSERT_NE(::mkdtemp(path), nullptr);
-    path_ = path;
+    // In memory where there is such a place: there are many files.
+    path_ = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm/rkt-file-test-XXXXXX" : "/tmp/rkt-file-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(path_.data()), nullptr);
     auto opened = Open(path_, O_RDONLY | O_DIRECTORY);
     ASSERT_TRUE(opened);
     dir_ = *std::move(opened);
@@ -55,6 +58,34 @@ TEST_F(RemovedTree, MayBeDeeperThanDescriptorsAreLeft) {
   EXPECT_TRUE(removed) << removed.error().Text();
   EXPECT_FALSE(ExistsAt(dir_.get(), "d"));
   EXPECT_TRUE(ListDirAt(AT_FDCWD, path_)->empty());
+}
+
+// In a process of its own, whose memory is measured.
+TEST_F(RemovedTree, MayHaveMoreEntriesThanMemory) {
+  constexpr int kFiles = 40000;  // whose names take 10 MB
+  ASSERT_TRUE(MakeDirAt(dir_.get(), "d", 0755));
+  Fd dir = *OpenAt(dir_.get(), "d", O_RDONLY | O_DIRECTORY);
+  std::string name(250, 'x');
+  for (int i = 0; i < kFiles; ++i) {
+    snprintf(name.data(), 9, "%08d", i);
+    name[8] = 'x';
+    ASSERT_EQ(::mknodat(dir.get(), name.c_str(), S_IFREG | 0600, 0), 0);
+  }
+  pid_t child = ::fork();
+  if (child == 0) {
+    rusage before, after;
+    ::getrusage(RUSAGE_SELF, &before);
+    bool removed = static_cast<bool>(RemoveTreeAt(dir_.get(), "d"));
+    ::getrusage(RUSAGE_SELF, &after);
+    ::_exit(!removed ? 100 : static_cast<int>(std::min((after.ru_maxrss - before.ru_maxrss) >> 10, 99l)));
+  }
+  int status;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_FALSE(ExistsAt(dir_.get(), "d"));
+  EXPECT_NE(WEXITSTATUS(status), 100);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed
+  EXPECT_LT(WEXITSTATUS(status), 6) << "MiB more than before";
+#endif
 }
 
 TEST_F(RemovedTree, LinksAreRemovedAndNotFollowed) {

@@ -5,6 +5,7 @@
 // collector from removing it.
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,6 +84,26 @@ TEST_F(Endurance, DeepDirectoriesAreCollected) {
     EXPECT_FALSE(Contains(collected.err, "open files")) << collected.All();
   }
   EXPECT_TRUE(PodsIn("run").empty() && PodsIn("exited-garbage").empty() && PodsIn("garbage").empty());
+}
+
+// What is opened next must not take the place of the streams that are missing, and get what is written to them.
+TEST_F(Endurance, CallerWithoutStandardStreamsIsServed) {
+  std::string uuid_file = dir() + "/uuid";
+  Background rkt(Args{"/bin/sh", "-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"} +
+                     RktArgs(RunArgs({"--uuid-file-save=" + uuid_file, JudgeAci(), "--exec=/bin/sh", "--", "-c",
+                                      "echo out; echo err >&2; exec /judge sleep"})),
+                 {}, dir() + "/rkt");
+  for (double end = Now() + 20; Now() < end && ReadFile(uuid_file).size() < 36;) SleepFor(0.01);
+  std::string uuid = Trim(ReadFile(uuid_file));
+  RktOk({"status", "--wait-ready=20s", uuid});
+  for (const char* fd : {"0", "1", "2"}) {
+    char target[PATH_MAX] = "";
+    std::string link = "/proc/" + std::to_string(rkt.pid()) + "/fd/" + fd;
+    EXPECT_GT(::readlink(link.c_str(), target, sizeof target - 1), 0);
+    EXPECT_STREQ(target, "/dev/null") << fd;
+  }
+  RktOk({"stop", uuid});
+  EXPECT_EQ(rkt.Wait(20).code, 0);
 }
 
 TEST_F(Endurance, WhoAttachesToAPodWithUsersOfItsOwnIsLetIn) {

@@ -47,6 +47,7 @@ constexpr FlagSpec kOwnFlags[] = {
               "port of the host that leads to a port of the pod "
               "(--port=NAME:tcp|udp:PODPORT:HOSTIP:HOSTPORT)",
               AddPort),
+    kPrivateUsersFlag,
     ValueFlag("user-annotation", "free annotation of the pod (--user-annotation=NAME=VALUE)",
               AddPair<&PodArguments::user_annotations, pod::ParseUserPairFlag>),
     ValueFlag("user-label", "free label of the pod (--user-label=NAME=VALUE)",
@@ -77,6 +78,7 @@ Status PrepareSandbox(Invocation& invocation, PodPreparation& preparation) {
   options.data_dir = preparation.store->data_dir();
   options.stage1 = TRY(Stage1Options(invocation));
   options.use_overlay = !invocation.Bool("no-overlay");
+  options.private_users = TRY(WantsPrivateUsers(invocation));
   options.uuid_file = invocation.Text("uuid-file-save");
   options.manifest = &preparation.manifest;
   options.manifest_bytes = appc::WritePodManifest(preparation.manifest);

@@ -365,9 +365,7 @@ constexpr FlagSpec kPrepareFlagList[] = {
               "port of the host that leads to a port of the pod "
               "(--port=NAME:[HOSTIP:]HOSTPORT)",
               AddPort),
-    BoolFlag("private-users",
-             "give the pod users of its own: a user namespace, whose root is nobody on the host. "
-             "Otherwise as the host's configuration says"),
+    kPrivateUsersFlag,
     ValueFlag("set-env", "environment variable of all apps (--set-env=NAME=VALUE)", AddSetEnv),
     ValueFlag("set-env-file", "file with environment variables of all apps, one NAME=VALUE a line",
               AddEnvFile),

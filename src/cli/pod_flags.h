@@ -39,6 +39,12 @@ Result<std::string> PullPolicy(const Invocation& invocation);
 Result<stage0::DnsConfig> Dns(const Invocation& invocation);
 Result<stage0::HostsConfig> Hosts(const Invocation& invocation);
 
+// Of the commands that make pods.
+inline constexpr FlagSpec kPrivateUsersFlag =
+    BoolFlag("private-users",
+             "give the pod users of its own: a user namespace, whose root is nobody on the host. "
+             "Otherwise as the host's configuration says");
+
 // Everything of kStartFlags and the global flags that stage1 is told.
 Result<stage0::RunOptions> StartOptions(Invocation& invocation);
 

@@ -14,13 +14,12 @@
 
 namespace rkt::cli {
 
-namespace {
-
-// --private-users, or what the host's configuration says where it is not given.
-Result<bool> PrivateUsers(const Invocation& invocation) {
+Result<bool> WantsPrivateUsers(const Invocation& invocation) {
   if (invocation.Given("private-users")) return invocation.Bool("private-users");
   return TRY(Configuration(invocation))->private_users.value_or(false);
 }
+
+namespace {
 
 // --pod-manifest: the file as it stands; its images must be stored.
 Status ReadCustomManifest(const Invocation& invocation, PodPreparation& preparation) {
@@ -128,7 +127,7 @@ Status PreparePod(Invocation& invocation, PodPreparation& preparation) {
   options.data_dir = preparation.store->data_dir();
   options.stage1 = TRY(Stage1Options(invocation));
   options.use_overlay = !invocation.Bool("no-overlay");
-  options.private_users = TRY(PrivateUsers(invocation));
+  options.private_users = TRY(WantsPrivateUsers(invocation));
   if (invocation.Text("pod-manifest").empty()) {
     TRY(BuildManifest(invocation, preparation));
   } else {

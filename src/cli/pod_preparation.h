@@ -37,6 +37,9 @@ Status CheckPodArguments(Invocation& invocation, std::string_view pull_policy);
 // after an error, which is printed, or after help; nothing where there is a pod to prepare.
 std::optional<int> ReadPodArguments(Invocation& invocation, PodPreparation& preparation);
 
+// --private-users, or what the host's configuration says where it is not given.
+Result<bool> WantsPrivateUsers(const Invocation& invocation);
+
 // Opens the store, finds (and imports) the images, makes or reads the manifest.
 Status PreparePod(Invocation& invocation, PodPreparation& preparation);
 

@@ -15,6 +15,7 @@
 #include "stage0/list.h"
 #include "stage0/metadata.h"
 #include "stage0/overlay.h"
+#include "stage0/private_users.h"
 #include "stage0/prepare.h"
 #include "stage0/running_pod.h"
 
@@ -171,20 +172,30 @@ Status ClearAway(RunningPod& running, const pod::Pod& pod, const AppTarget& targ
   return {};
 }
 
+// Who makes files in stage1's root while this lives.
+Result<std::optional<FileOwner>> RootOf(const std::optional<PrivateUsers>& users) {
+  return FileOwner::BecomeRootOf(users ? std::optional(users->range) : std::nullopt);
+}
+
 // The pod's directory with the app's root file system, mounted in the pod.
-Status BringAppRoot(RunningPod& running, pod::Pod& pod, store::Store& store,
+Status BringAppRoot(RunningPod& running, pod::Pod& pod, store::Store& store, const std::optional<PrivateUsers>& users,
                     const std::string& app, const std::string& image_key) {
   int dir = pod.fd();
   std::string image = TRY(store.ReadManifestBytes(image_key));
   Preparation::App rendered{app, TRY_CTX(store.RenderTree(image_key), "rendering the image")};
   TRY(MakeDirAt(dir, pod::AppInfoDir(app), kDirMode));
   TRY(WriteFileAt(dir, pod::AppImageManifest(app), image, kFileMode));
-  TRY(MakeDirAt(running.root(), pod::AppDir(app), 0755));
-  TRY(MakeDirAt(running.root(), pod::AppRootfs(app), 0755));
-  TRY(WriteFileAt(running.root(), StrCat(pod::AppDir(app), "/manifest"), image, kFileMode));
+  {
+    auto owner = TRY(RootOf(users));
+    TRY(MakeDirAt(running.root(), pod::AppDir(app), 0755));
+    TRY(MakeDirAt(running.root(), pod::AppRootfs(app), 0755));
+    TRY(WriteFileAt(running.root(), StrCat(pod::AppDir(app), "/manifest"), image, kFileMode));
+  }
   std::string path = StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app));
   if (!pod.UsesOverlay()) return CopyAppTree(pod, store, rendered, path);
   TRY(MakeAppOverlayDirs(pod, store, rendered));
+  std::optional<FileOwner> owner;
+  if (users) owner.emplace(TRY(MapLayers(store, {rendered.tree_id}, *users)));
   TRY(MountAppOverlay(store, rendered, path));
   return running.BringMount(pod::AppRootfs(app));
 }
@@ -193,7 +204,8 @@ Status AddLocked(RunningPod& running, pod::Pod& pod, store::Store& store, const 
                  const appc::RuntimeApp& app, const std::string& image_key, int lock_fd) {
   // Keeps the collector of trees away until the pod says which trees it uses.
   Lock prepare_lock = TRY(store.LockPreparing(Lock::Kind::kShared));
-  TRY(BringAppRoot(running, pod, store, app.name, image_key));
+  std::optional<PrivateUsers> users = TRY(OpenPrivateUsers(pod));
+  TRY(BringAppRoot(running, pod, store, users, app.name, image_key));
   appc::PodManifest manifest = TRY(ReadManifest(pod));
   manifest.apps.push_back(app);
   appc::ImageManifest image = TRY(store.ReadManifest(image_key));
@@ -208,6 +220,7 @@ Status AddLocked(RunningPod& running, pod::Pod& pod, store::Store& store, const 
                                         StrCat("--app=", app.name)};
   TRY(CheckStatus(running.Call("app/add", arguments, lock_fd), "adding of the app"));
   // From here on it is there.
+  auto owner = TRY(RootOf(users));
   return WriteFileAt(running.root(), pod::AppCreatedFile(app.name), "", 0644, /*overwrite=*/true);
 }
 

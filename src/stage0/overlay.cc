@@ -303,9 +303,9 @@ Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
 
 Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,
                    const std::string& path) {
-  TRY(MakeRoot(AT_FDCWD, store, app.tree_id, path));
-  TRY(store.CopyTree(app.tree_id, StrCat(pod.path(), "/", path)));
-  return MakeMtab(AT_FDCWD, store, app.tree_id, path);
+  TRY(MakeRoot(pod.fd(), store, app.tree_id, path));
+  TRY(store.CopyTree(app.tree_id, StrCat("/proc/self/fd/", pod.fd(), "/", path)));
+  return MakeMtab(pod.fd(), store, app.tree_id, path);
 }
 
 Result<Fd> OpenAppOverlay(const store::Store& store, const pod::Pod& pod, const std::string& tree,

@@ -46,7 +46,8 @@ Status MountAppOverlays(const store::Store& store, const std::vector<Preparation
 // One app's overlay onto a directory.
 Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
                        const std::string& target);
-// One app's copy: `path` is relative to the pod, whose directory is the working directory.
+// One app's copy: `path` is relative to the pod's directory, as that was when the pod was opened: no mount made since is
+// in the way.
 Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,
                    const std::string& path);
 // Before overlays of these trees are mounted for a pod with users of its own: mapped views of all layers in the places of

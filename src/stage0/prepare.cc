@@ -101,6 +101,10 @@ Result<Preparation> PrepareLocked(pod::Pods& pods, store::Store& store,
   std::optional<PrivateUsers> users;
   auto fill = [&]() -> Status {
     if (options.private_users) users = TRY(TakePrivateUsers(pods, created.pod, &overlay));
+    if (users && users->shifted && options.manifest->IsMutable()) {
+      // Nothing that is brought into it later could be given away in time.
+      return Err(Code::kUnsupported, "a mutable pod with users of its own needs a data directory whose file system can map ids");
+    }
     if (!options.uuid_file.empty()) {
       TRY_CTX(
           WriteFileAt(AT_FDCWD, options.uuid_file, created.pod.uuid(), 0644, /*overwrite=*/true),

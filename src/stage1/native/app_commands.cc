@@ -17,11 +17,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mount.h"
+#include "base/user_namespace.h"
 #include "pod/paths.h"
 #include "stage1/native/commands.h"
 #include "stage1/native/control.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
+#include "stage1/native/pod_mounts.h"
 #include "stage1/native/runtime_config.h"
 #include "stage1/native/volume_plan.h"
 
@@ -181,11 +183,15 @@ Result<int> AppAddCommand(const std::vector<std::string>& arguments) {
   // In the new namespace; the descriptor of the pod's directory is one of the old.
   if (::chdir("../..") != 0) return SysErr("entering the pod's directory");
   std::vector<Fd> mounts;
+  Fd users;
+  if (plan.private_users) users = TRY(MakeUserNamespace(*plan.private_users));
   for (const VolumePlan& volume : plan.volumes) {
-    mounts.push_back(TRY_CTX(CloneVolume(volume), "mounting the volume from ", Quote(volume.source)));
+    mounts.push_back(TRY_CTX(users ? MapVolume(volume, users.get(), *plan.private_users) : CloneVolume(volume),
+                             "mounting the volume from ", Quote(volume.source)));
   }
   TRY(pod.Join());
   auto attach = [&]() -> Status {
+    auto owner = TRY(FileOwner::BecomeRootOf(plan.private_users));
     TRY(MakeDirAt(AT_FDCWD, AddedVolumesDir(crossing.options.app), 0755));
     for (size_t i = 0; i < mounts.size(); ++i) {
       TRY_CTX(AttachVolume(AT_FDCWD, plan.volumes[i], mounts[i].get()), "mounting the volume from ",
@@ -218,7 +224,13 @@ Result<int> AppStartCommand(const std::vector<std::string>& arguments) {
   }
   request.v2_group = std::move(group.v2);
   request.v1_tasks = std::move(group.v1_tasks);
-  request.pod_dir = std::move(crossing.pod_dir);
+  if (plan.private_users && request.v2_group) {
+    // As EnterByFile (run.cc).
+    request.v1_tasks.push_back(TRY(OpenAt(request.v2_group.get(), "cgroup.procs", O_WRONLY)));
+    request.v2_group.Close();
+  }
+  request.pod_dir = plan.private_users ? TRY(OpenForPod(crossing.pod_dir.get(), *plan.private_users))
+                                       : std::move(crossing.pod_dir);
   TRY(AskSupervisor(request));
   return 0;
 }

@@ -108,9 +108,6 @@ Result<RunOptions> ParseRunOptions(const std::vector<std::string>& arguments) {
   if (options.mutable_pod && options.interactive) {
     return Err(Code::kInvalid, "a mutable pod cannot be interactive");
   }
-  if (options.mutable_pod && options.private_users) {
-    return Err(Code::kUnsupported, "a mutable pod cannot have users of its own (--private-users)");
-  }
   return options;
 }
 

@@ -309,6 +309,7 @@ Result<PodPlan> MakeAddedPlan(int pod_dir, const appc::PodManifest& manifest, co
   if (runtime == nullptr) return Err(Code::kNotFound, "no app ", Quote(app), " in the pod");
   PodPlan plan;
   plan.uuid = options.uuid;
+  plan.private_users = options.private_users;
   VolumeTable volumes(plan, AddedVolumesDir(app), from == AddedFrom::kPod);
   appc::App of_image;
   if (!runtime->app) of_image = TRY(ImageSection(pod_dir, app, options));

@@ -33,7 +33,22 @@ Status MapBelow(int mount, const std::string& path, int user_namespace) {
   return MapMount(below.get(), user_namespace, false);
 }
 
-Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, uint32_t shift) {
+Result<Fd> MakeDevMount(const RunOptions& options) {
+  uint32_t owner = options.private_users->shift;
+  Fd dev = TRY(NewMount("tmpfs",
+                        {{"source", "tmpfs"},
+                         {"mode", "0755"},
+                         {"nr_inodes", kMostSharedFiles},
+                         {"uid", StrCat(owner)},
+                         {"gid", StrCat(owner)}},
+                        MOUNT_ATTR_NOSUID));
+  TRY(MakeDeviceNodes(dev.get(), options.tun_device, owner));
+  return dev;
+}
+
+}  // namespace
+
+Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, const IdRange& users) {
   // The path is the host's and the administrator's: links in it are followed.
   Fd source = TRY(Open(volume.source, O_PATH));
   Fd mount = TRY(CloneMount(source.get(), "", volume.recursive));
@@ -43,7 +58,7 @@ Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, uint32_t shif
   if (volume.empty) {
     // It is ours to give away; what was copied from the image is.
     if (!volume.image_path.empty()) return mount;
-    if (::fchownat(AT_FDCWD, volume.source.c_str(), shift + volume.uid, shift + volume.gid, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (::fchownat(AT_FDCWD, volume.source.c_str(), users.Outside(volume.uid), users.Outside(volume.gid), AT_SYMLINK_NOFOLLOW) != 0 ||
         ::fchmodat(AT_FDCWD, volume.source.c_str(), volume.mode, 0) != 0) {
       return SysErr("chown ", volume.source);
     }
@@ -68,21 +83,6 @@ Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, uint32_t shif
   }
   return mount;
 }
-
-Result<Fd> MakeDevMount(const RunOptions& options) {
-  uint32_t owner = options.private_users->shift;
-  Fd dev = TRY(NewMount("tmpfs",
-                        {{"source", "tmpfs"},
-                         {"mode", "0755"},
-                         {"nr_inodes", kMostSharedFiles},
-                         {"uid", StrCat(owner)},
-                         {"gid", StrCat(owner)}},
-                        MOUNT_ATTR_NOSUID));
-  TRY(MakeDeviceNodes(dev.get(), options.tun_device, owner));
-  return dev;
-}
-
-}  // namespace
 
 Status MakeDeviceNodes(int dev, bool tun, uint32_t owner) {
   mode_t mask = ::umask(0);
@@ -123,7 +123,7 @@ Result<PodMounts> MakePodMounts(const PodPlan& plan, const RunOptions& options) 
   Fd users;
   if (!plan.volumes.empty()) users = TRY(MakeUserNamespace(*options.private_users));
   for (const VolumePlan& volume : plan.volumes) {
-    mounts.volumes.push_back(TRY_CTX(MapVolume(volume, users.get(), options.private_users->shift),
+    mounts.volumes.push_back(TRY_CTX(MapVolume(volume, users.get(), *options.private_users),
                                      "mounting the volume from ", Quote(volume.source)));
   }
   if (options.resolv_mode == "host") mounts.resolv_conf = TRY(CloneMount(AT_FDCWD, "/etc/resolv.conf", false));

@@ -30,6 +30,9 @@ struct PodMounts {
 // belongs to nobody in the pod.
 Result<PodMounts> MakePodMounts(const PodPlan& plan, const RunOptions& options);
 
+// One volume, detached and mapped to the pod's users, whose namespace this is.
+Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, const IdRange& users);
+
 // A directory of POD in which pid 1 of a pod with these users may make files and take them away: mapped to them, or
 // given to them where that cannot be.
 Result<Fd> OpenForPod(int directory, const IdRange& users);

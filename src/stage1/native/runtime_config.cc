@@ -31,6 +31,9 @@ Result<RunOptions> ReadRuntimeConfig(int pod_dir) {
   options.disable_seccomp = flag(insecure, "DisableSeccomp");
   options.skip_limits = flag(insecure, "DisableLimits");
   options.mutable_pod = flag(&config, "Mutable");
+  std::string users;
+  mode("PrivateUsers", &users);
+  if (!users.empty()) options.private_users = TRY_CTX(ParseIdRange(users), pod::kRuntimeConfigFile);
   mode("MetadataServiceURL", &options.metadata_url);
   mode("ResolvConfMode", &options.resolv_mode);
   mode("EtcHostsMode", &options.hosts_mode);

@@ -79,6 +79,7 @@ Status Supervisor::StartAdded(ControlRequest& request) {
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
   auto own_plan = std::make_unique<PodPlan>(
       TRY(MakeAddedPlan(request.pod_dir.get(), manifest, request.app, options_, AddedFrom::kPod)));
+  if (plan_.private_users && plan_.host_network) BindHostSys(*own_plan);
   for (const PodPlan::NetworkFile& file : plan_.network_files) ShowNetworkFile(own_plan->apps[0], file);
   if (!plan_.metadata_url.empty()) stage1::SetMetadataUrl(own_plan->apps[0].environment, plan_.metadata_url);
   Fd log = TRY(OpenAt(files_.log_targets.directory.get(), request.app, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));

@@ -70,6 +70,7 @@ Result<FoundImage> FindByManifest(BlobSource& source, const image::oci::Manifest
 
 Result<ChosenManifest> ChooseManifest(image::oci::Descriptor descriptor,
                                       const std::function<Result<std::string>(const image::oci::Descriptor&)>& read) {
+  const std::string outermost = descriptor.digest;
   std::set<std::string> seen;
   for (int level = 0; level <= kMaxIndexes; ++level) {
     if (!seen.insert(descriptor.digest).second) {
@@ -80,7 +81,7 @@ Result<ChosenManifest> ChooseManifest(image::oci::Descriptor descriptor,
     if (document.kind != Document::Kind::kIndex) return ChosenManifest{std::move(document), descriptor.digest};
     descriptor = TRY(image::oci::ChoosePlatform(document.index));
   }
-  return Err(Code::kInvalid, "indexes nested deeper than ", kMaxIndexes);
+  return Err(Code::kInvalid, "index ", outermost, ": indexes nested deeper than ", kMaxIndexes);
 }
 
 }  // namespace rkt::fetch::oci

@@ -81,6 +81,12 @@ void LayerProgress::DrawTerminal(double now) {
   (void)WriteAll(STDERR_FILENO, text);
 }
 
+void LayerProgress::Clear() {
+  if (lines_ != 0) (void)WriteAll(STDERR_FILENO, StrCat("\x1b[", lines_, "A\r\x1b[J"));
+  lines_ = 0;
+  last_ = -1;
+}
+
 void LayerProgress::Finish() {
   double now = Seconds();
   if (terminal_) {

@@ -25,6 +25,8 @@ class LayerProgress {
   LayerProgress& operator=(const LayerProgress&) = delete;
 
   void Update(const std::string& digest, uint64_t done, uint64_t total);
+  // Makes room for other lines on the terminal: what is under way is drawn again below them.
+  void Clear();
   // Draws what was last heard of.
   void Finish();
 

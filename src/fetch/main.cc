@@ -67,9 +67,12 @@ int FetchOci(const char* data_dir) {
   if (!text) return Fail(text.error());
   auto request = rkt::image::oci::ParseRequest(*text);
   if (!request) return Fail(request.error());
-  auto stored = rkt::fetch::oci::FetchImage(*store, *request, [](const std::string& layer, uint64_t done, uint64_t total) {
+  rkt::image::oci::ImportEvents events;
+  events.progress = [](const std::string& layer, uint64_t done, uint64_t total) {
     Report(StrCat("layer ", EscapeWord(layer), " ", done, " ", total));
-  });
+  };
+  events.waiting = [](const std::string& layer) { Report(StrCat("waiting ", EscapeWord(layer))); };
+  auto stored = rkt::fetch::oci::FetchImage(*store, *request, events);
   return stored ? Done(*stored) : Fail(stored.error());
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/layer_progress.h"
+#include "base/log.h"
 #include "image/import.h"
 #include "image/oci/config.h"
 #include "image/oci/import.h"
@@ -181,13 +182,17 @@ Result<std::string> FindOciImage(store::Store& store, const Reference& reference
     request.auth_files = oci::UserAuthFiles();
     request.user_agent = StrCat("rkt/", RKT_VERSION);
   }
-  if (request.kind != oci::Request::Kind::kRegistry || options.progress) {
-    return TRY(oci::ImportImage(store, request, options.progress)).key;
-  }
   LayerProgress progress;
-  auto imported = oci::ImportImage(store, request, [&](const std::string& layer, uint64_t done, uint64_t total) {
-    progress.Update(layer, done, total);
-  });
+  oci::ImportEvents events;
+  events.progress = options.progress;
+  if (request.kind == oci::Request::Kind::kRegistry && !events.progress) {
+    events.progress = [&](const std::string& layer, uint64_t done, uint64_t total) { progress.Update(layer, done, total); };
+  }
+  events.waiting = [&](const std::string& layer) {
+    progress.Clear();
+    Notice("image", StrCat("another rkt instance is downloading ", TerminalSafe(layer), ", waiting..."));
+  };
+  auto imported = oci::ImportImage(store, request, events);
   progress.Finish();
   return TRY(std::move(imported)).key;
 }

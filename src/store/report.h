@@ -9,6 +9,7 @@
 //   progress BYTES                                 bytes of the file read so far
 //   error CODE ERRNO MESSAGE                       one link of the chain of an error, the outermost first
 //   layer DIGEST BYTES TOTAL                       of a docker or OCI image: bytes of a layer so far (TOTAL 0: not known)
+//   waiting DIGEST                                 of the same: another process downloads a layer, and is waited for (once)
 //   read NAME [LABEL VALUE]...                     with --verify: the image's, the file was read to its end
 //   done KEY STORED-BEFORE TREE-ID NAME VERSION    TREE-ID is "-" where no tree was made
 

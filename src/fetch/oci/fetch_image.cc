@@ -51,13 +51,13 @@ Result<OpenImage> OpenSource(const store::Store& store, const Request& request) 
 
 }  // namespace
 
-Result<store::Store::Import::Stored> FetchImage(
-    store::Store& store, const Request& request,
-    const std::function<void(const std::string& layer, uint64_t done, uint64_t total)>& progress) {
+Result<store::Store::Import::Stored> FetchImage(store::Store& store, const Request& request,
+                                                const image::oci::ImportEvents& events) {
   OpenImage image = TRY(OpenSource(store, request));
   ImportOptions options;
   options.render = request.render;
-  if (progress) options.progress = Throttle(progress);
+  options.events = events;
+  if (events.progress) options.events.progress = Throttle(events.progress);
   return ImportImage(store, *image.source, image.image, options);
 }
 

@@ -5,9 +5,6 @@
 
 // A docker or OCI image, from wherever the request says, into the store.
 
-#include <functional>
-#include <string>
-
 #include "base/result.h"
 #include "image/oci/request.h"
 #include "store/import.h"
@@ -15,8 +12,8 @@
 
 namespace rkt::fetch::oci {
 
-Result<store::Store::Import::Stored> FetchImage(
-    store::Store& store, const image::oci::Request& request,
-    const std::function<void(const std::string& layer, uint64_t done, uint64_t total)>& progress);
+// Progress is heard of now and then for each layer, and at its end.
+Result<store::Store::Import::Stored> FetchImage(store::Store& store, const image::oci::Request& request,
+                                                const image::oci::ImportEvents& events);
 
 }  // namespace rkt::fetch::oci

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/file.h"
 #include "fetch/decoder.h"
@@ -30,6 +31,10 @@ enum Reader { kHasher, kUnpacker, kReaders };
 // What decompresses to more than this and to more than this many times its size is a bomb.
 constexpr uint64_t kSmallLayer = uint64_t{1} << 30;
 constexpr uint64_t kMaxRatio = 200;
+
+constexpr useconds_t kLockInterval = 20'000;  // us
+
+Error Stopped() { return Err(Code::kInternal, "another layer failed"); }
 
 // Cuts what comes in pieces of any size into the buffers of a ring.
 class RingWriter {
@@ -64,13 +69,15 @@ class RingWriter {
 // What arrived so far of a blob, exclusively ours.
 class Partial {
  public:
-  static Result<Partial> Open(const store::Store& store, const std::string& id) {
+  // Waits for another process that has it (`waiting` hears of that), until `stop`.
+  static Result<Partial> Open(const store::Store& store, const std::string& id, const std::atomic<bool>& stop,
+                              const std::function<void()>& waiting) {
     int cas = store.cas_fd();
     TRY(store::MakeStoreDir(cas, "partial", 0770));
     std::string path = StrCat("partial/", id);
     for (;;) {
       Fd file = TRY(OpenAt(cas, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0660));
-      Lock lock = TRY(Lock::LockFd(std::move(file), Lock::Kind::kExclusive));
+      Lock lock = TRY(LockUnless(stop, std::move(file), waiting));
       struct stat st;
       if (::fstat(lock.fd(), &st) != 0) return SysErr("stat ", path);
       // Members of the group may write here: a name that leads to another file is none of ours.
@@ -90,6 +97,17 @@ class Partial {
   void Remove() { (void)UnlinkAt(cas_, path_); }
 
  private:
+  // Looks now and then instead of sleeping in the kernel, so that one layer's error need not wait for another's download.
+  static Result<Lock> LockUnless(const std::atomic<bool>& stop, Fd file, const std::function<void()>& waiting) {
+    for (bool told = false;; told = true) {
+      auto lock = TRY(Lock::TryFd(TRY(DupFd(file.get())), Lock::Kind::kExclusive));
+      if (lock) return *std::move(lock);
+      if (stop.load(std::memory_order_relaxed)) return Stopped();
+      if (!told) waiting();
+      ::usleep(kLockInterval);
+    }
+  }
+
   Partial(int cas, std::string path, Lock lock, uint64_t size)
       : cas_(cas), path_(std::move(path)), lock_(std::move(lock)), size_(size) {}
   int cas_;
@@ -101,15 +119,15 @@ class Partial {
 class LayerJob {
  public:
   LayerJob(const store::Store& store, BlobSource& source, const Blob& blob, std::string id, bool unpack,
-           const std::atomic<bool>& stop, std::function<void(uint64_t)> progress)
+           const std::atomic<bool>& stop, std::function<void(uint64_t)> progress, std::function<void()> waiting)
       : store_(store), source_(source), blob_(blob), id_(std::move(id)), unpack_(unpack), stop_(stop),
-        progress_(std::move(progress)), raw_digest_(blob.digest.substr(0, 6)), tar_digest_(id_.substr(0, 6)) {}
+        progress_(std::move(progress)), waiting_(std::move(waiting)), raw_digest_(blob.digest.substr(0, 6)), tar_digest_(id_.substr(0, 6)) {}
 
   // The id of the stored layer.
   Result<std::string> Run() {
     if (Stored()) return id_;
     if (source_.remote()) {
-      partial_.emplace(TRY(Partial::Open(store_, TRY(image::oci::DigestId(blob_.digest)))));
+      partial_.emplace(TRY(Partial::Open(store_, TRY(image::oci::DigestId(blob_.digest)), stop_, waiting_)));
       if (Stored()) {  // another process was faster
         partial_->Remove();
         return id_;
@@ -155,7 +173,7 @@ class LayerJob {
   }
 
   Status Take(std::string_view piece, RingWriter& writer) {
-    if (stop_.load(std::memory_order_relaxed)) return Err(Code::kInternal, "another layer failed");
+    if (stop_.load(std::memory_order_relaxed)) return Stopped();
     read_ += piece.size();
     if (blob_.known_size && !blob_.digest.empty() && read_ > blob_.size) {
       return Err(Code::kCorrupt, "blob ", blob_.digest, " is longer than the ", blob_.size, " bytes announced");
@@ -250,7 +268,8 @@ class LayerJob {
   const std::string id_;
   const bool unpack_;
   const std::atomic<bool>& stop_;
-  std::function<void(uint64_t)> progress_;
+  const std::function<void(uint64_t)> progress_;
+  const std::function<void()> waiting_;
   std::optional<Partial> partial_;
   store::LayerDigest raw_digest_, tar_digest_;
   std::atomic<uint64_t> read_ = 0;
@@ -286,6 +305,7 @@ Result<store::Store::Import::Stored> ImportImage(store::Store& store, BlobSource
   std::mutex mutex;
   size_t next = 0;
   std::optional<Error> error;
+  bool told = false;
   auto work = [&] {
     for (;;) {
       size_t i;
@@ -296,12 +316,16 @@ Result<store::Store::Import::Stored> ImportImage(store::Store& store, BlobSource
       }
       const Blob& blob = image.layers[i];
       auto progress = [&](uint64_t done) {
-        if (!options.progress) return;
+        if (!options.events.progress) return;
         std::lock_guard guard(mutex);
         const std::string& name = blob.digest.empty() ? ids[i].empty() ? blob.place : ids[i] : blob.digest;
-        options.progress(name, done, blob.size);
+        options.events.progress(name, done, blob.size);
       };
-      auto id = LayerJob(store, source, blob, ids[i], unpack, stop, progress).Run();
+      auto waiting = [&] {
+        std::lock_guard guard(mutex);
+        if (!std::exchange(told, true) && options.events.waiting) options.events.waiting(blob.digest);
+      };
+      auto id = LayerJob(store, source, blob, ids[i], unpack, stop, progress, waiting).Run();
       std::lock_guard guard(mutex);
       if (id) {
         ids[i] = *std::move(id);

@@ -28,9 +28,7 @@ std::vector<std::string> UserAuthFiles() {
   return files;
 }
 
-Result<ImportResult> ImportImage(
-    store::Store& store, const Request& request,
-    const std::function<void(const std::string& layer, uint64_t done, uint64_t total)>& progress) {
+Result<ImportResult> ImportImage(store::Store& store, const Request& request, const ImportEvents& events) {
   Fd file(::memfd_create("request", MFD_CLOEXEC));
   if (!file) return SysErr("memfd_create");
   TRY(WriteAll(file.get(), WriteRequest(request)));
@@ -43,11 +41,15 @@ Result<ImportResult> ImportImage(
   Child child = TRY(Child::Spawn(spawn));
   report_end.Close();
   auto result = ReadReport(report.get(), [&](const std::vector<std::string>& words) -> Result<bool> {
+    auto layer = words.size() > 1 ? store::UnescapeWord(words[1]) : std::nullopt;
+    if (layer && words[0] == "waiting" && words.size() == 2) {
+      if (events.waiting) events.waiting(*layer);
+      return true;
+    }
     if (words[0] != "layer" || words.size() != 4) return false;
-    auto layer = store::UnescapeWord(words[1]);
     auto done = ParseUint(words[2]), total = ParseUint(words[3]);
     if (!layer || !done || !total) return false;
-    if (progress) progress(*layer, *done, *total);
+    if (events.progress) events.progress(*layer, *done, *total);
     return true;
   });
   ExitStatus exit = TRY(child.Wait());

@@ -5,7 +5,6 @@
 
 // Brings a docker or OCI image into the store: the static side, which starts the fetch program.
 
-#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -15,10 +14,7 @@
 
 namespace rkt::image::oci {
 
-// `progress` hears of each layer: its digest, bytes so far, bytes in all (0: not known).
-Result<ImportResult> ImportImage(
-    store::Store& store, const Request& request,
-    const std::function<void(const std::string& layer, uint64_t done, uint64_t total)>& progress);
+Result<ImportResult> ImportImage(store::Store& store, const Request& request, const ImportEvents& events);
 
 // The user's own files with credentials: $REGISTRY_AUTH_FILE, $XDG_RUNTIME_DIR/containers/auth.json,
 // ~/.config/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json.

@@ -16,7 +16,7 @@ if(RKT_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${RKT_CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wno-restrict -Wno-missing-field-initializers -Werror=return-type
+add_compile_options(-Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -Wno-missing-field-initializers -Werror=return-type
                     -Werror=unused-result -fno-plt -ffunction-sections -fdata-sections)
 add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64 RKT_VERSION="${PROJECT_VERSION}")
 include_directories(${CMAKE_SOURCE_DIR}/src)

@@ -230,14 +230,14 @@ Result<std::string> RemoteSession::FetchLocked(const Source& source, const Parti
   if (source.expected != nullptr) {
     import.check = [&](const std::string& name, const std::vector<appc::Label>& labels) {
       return CheckIdentity(*source.expected, name, labels);
-  };
+    };
+  }
+  record.key = TRY(ImportFile(store_, partial.path(), import)).key;
+  record.verified = !insecure_;
+  record.download_ns = NowNs();
+  TRY(WriteRemote(store_, source.url, record));
+  return record.key;
 }
-record.key = TRY(ImportFile(store_, partial.path(), import)).key;
-record.verified = !insecure_;
-record.download_ns = NowNs();
-TRY(WriteRemote(store_, source.url, record));
-return record.key;
-}  // namespace rkt::image
 
 Result<std::optional<std::string>> RemoteSession::FetchSignature(const Source& source) {
   if (!source.signature_file.empty()) {
@@ -294,9 +294,14 @@ Status RemoteSession::Visit(const std::string& key, std::vector<Visited>* path) 
   appc::ImageManifest manifest = TRY(store_.ReadManifest(key));
   path->push_back({key, manifest.name});
   for (const appc::Dependency& dependency : manifest.dependencies) {
-    std::string found = TRY_CTX(FindDependency(dependency), "image ", Quote(manifest.name),
-                                " depends on ", Quote(dependency.image_name));
-    TRY(Visit(found, path));
+    auto found = FindDependency(dependency);
+    if (!found) {
+      // In one message: of a chain people see the ends only, and "discovery failed" says of what nowhere.
+      const Error& error = found.error();
+      return Error(error.code(), error.err(),
+                   StrCat("image ", Quote(manifest.name), " depends on ", Quote(dependency.image_name), ": ", error.Text()));
+    }
+    TRY(Visit(*found, path));
   }
   path->pop_back();
   complete_.insert(key);

@@ -31,9 +31,9 @@ struct StoreUsage {
 };
 
 struct Finding {
-  enum class Kind { kIndex, kRow, kBlob, kManifest, kLayerList, kLayer, kTree, kLeftOver };
+  enum class Kind { kDirectory, kIndex, kRow, kBlob, kManifest, kLayerList, kLayer, kTree, kLeftOver };
   Kind kind;
-  std::string id;       // the image's key, the layer's or tree's id; a path below DIR/cas for left-overs
+  std::string id;       // the image's key, the layer's or tree's id; a path below DIR/cas for directories and left-overs
   std::string problem;  // what is wrong
   bool healed = false;
   std::string outcome;  // with repair: what was done, or why nothing could be

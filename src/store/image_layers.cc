@@ -31,6 +31,7 @@ bool IsHex(std::string_view text) {
 }
 
 Status MakeLayerDirs(int cas) {
+  TRY(MakeStoreLayout(cas));
   for (const char* dir : {"layer", "imageLayers", "imageLayers/sha512"}) TRY(MakeStoreDir(cas, dir, 0770));
   // Set-uid programs of images: nobody but root walks in, and nobody else makes it.
   return ::geteuid() == 0 ? MakeStoreDir(cas, "layertree", 0700) : Status();
@@ -80,12 +81,15 @@ std::string ImageLayersPath(std::string_view key) {
 }
 
 Error DamagedLayer(const std::string& id) {
-  return Err(Code::kCorrupt, "layer ", id, " is damaged: its content has another hash");
+  return Err(Code::kCorrupt, "layer ", id, " is damaged: its content has another hash (try rkt image fsck --repair)");
 }
 
 Result<Fd> OpenLayer(const Store& store, const std::string& id) {
-  auto file = OpenAt(store.cas_fd(), LayerPath(id), O_RDONLY | O_NOFOLLOW);
+  auto file = OpenAt(store.cas_fd(), LayerPath(id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file && file.error().code() == Code::kNotFound) return Err(Code::kCorrupt, "layer ", id, " is missing");
+  struct stat st;
+  if (file && ::fstat(file->get(), &st) != 0) return SysErr("stat ", LayerPath(id));
+  if (file && !S_ISREG(st.st_mode)) return Err(Code::kCorrupt, "layer ", id, " is no regular file");
   return file;
 }
 
@@ -192,9 +196,11 @@ Status RenderLayer(const Store& store, const std::string& id) {
 // --- images
 
 Result<std::vector<std::string>> ReadImageLayers(const Store& store, const std::string& key) {
-  auto text = ReadFileAt(store.cas_fd(), ImageLayersPath(key), kMaxList);
+  auto text = ReadStoreFile(store.cas_fd(), ImageLayersPath(key), kMaxList);
   if (!text && text.error().code() == Code::kNotFound) return std::vector<std::string>();
-  return ParseLayerList(TRY(std::move(text)));
+  if (!text && text.error().code() == Code::kCorrupt) return DamagedImage(key, text.error().message());
+  auto list = ParseLayerList(TRY(std::move(text)));
+  return list ? std::move(list) : DamagedImage(key, list.error().message());
 }
 
 Result<Store::Import::Stored> StoreLayeredImage(Store& store, const LayeredImage& image) {
@@ -243,7 +249,9 @@ Result<Store::Import::Stored> StoreLayeredImage(Store& store, const LayeredImage
   // Named by nothing until the index's row is there, and then needed at once.
   TRY(MakeLayerDirs(cas));
   std::string path = ImageLayersPath(key);
-  TRY(MakeStoreDir(cas, path.substr(0, path.rfind('/')), 0770));
+  TRY(MakeStoreDirsAbove(cas, path));
+  struct stat st;
+  if (::fstatat(cas, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) TRY(RemoveTreeAt(cas, path));
   TRY(WriteFileAtomicAt(cas, path, list, 0660));
   auto stored = TRY(import.Commit(digest));
   if (image.render && ::geteuid() == 0) stored.tree_id = TRY(store.RenderTree(key));
@@ -273,7 +281,7 @@ Status CollectLayers(const Store& store) {
   auto lock = TRY(Lock::TryFile(cas, kLockFile, Lock::Kind::kExclusive));
   if (!lock) return {};
   std::unordered_set<std::string> tars, trees;
-  for (const DirEntry& group : TRY(ListDirAt(cas, "imageLayers/sha512"))) {
+  for (const DirEntry& group : ListDirAt(cas, "imageLayers/sha512").value_or({})) {
     for (const DirEntry& file : TRY(ListDirAt(cas, StrCat("imageLayers/sha512/", group.name)))) {
       if (!IsKey(file.name)) continue;
       // A list that cannot be read may need any layer.

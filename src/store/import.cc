@@ -51,6 +51,7 @@ Store::Import& Store::Import::operator=(Import&&) noexcept = default;
 Store::Import::~Import() = default;
 
 Result<Store::Import> Store::Import::Begin(Store& store, const Options& options) {
+  TRY(MakeStoreLayout(store.cas_fd()));
   (void)store.CollectTemporary();
   Temporary temporary = TRY(Temporary::Create(store.cas_fd()));
   Fd blob = TRY(OpenAt(temporary.fd(), kBlob, O_WRONLY | O_CREAT | O_EXCL, 0600));
@@ -131,14 +132,10 @@ Status Store::Import::State::PlaceImage(const std::string& key, bool* already_st
     if (keep_blob) {
       (void)::utimensat(cas, BlobPath(key).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
     } else {
-      std::string blob_path = BlobPath(key), manifest_path = ManifestPath(key);
-      TRY(MakeStoreDir(cas, blob_path.substr(0, blob_path.rfind('/')), 0770));
-      TRY(MakeStoreDir(cas, manifest_path.substr(0, manifest_path.rfind('/')), 0770));
-      TRY(RenameAt(temporary.fd(), kBlob, cas, blob_path));
+      TRY(PlaceStoreFile(temporary.fd(), kBlob, cas, BlobPath(key)));
     }
-    if (!keep_blob || !ExistsAt(cas, ManifestPath(key))) {
-      TRY(RenameAt(temporary.fd(), kManifest, cas, ManifestPath(key)));
-    }
+    auto text = ReadStoreFile(cas, ManifestPath(key), appc::kMaxManifestSize);
+    if (!text || *text != manifest_bytes) TRY(PlaceStoreFile(temporary.fd(), kManifest, cas, ManifestPath(key)));
     return store->UpdateIndex([&](std::vector<IndexRow>& rows) -> Status {
       IndexRow row = {key, manifest->name, manifest->labels, Now(), options.latest,
                       static_cast<int64_t>(blob_size + options.more_bytes), 0};

@@ -45,6 +45,23 @@ std::string ManifestPath(std::string_view key);
 std::string ImageLockPath(std::string_view key);
 inline std::string TreeDir(std::string_view tree_id) { return StrCat("tree/", tree_id); }
 inline std::string TreeLockPath(std::string_view tree_id) { return StrCat("treestorelocks/", tree_id); }
+// The directories that every store has, relative to cas; those of layers come with the first layer.
+struct StoreDirectory {
+  const char* path;
+  mode_t mode;
+};
+extern const std::vector<StoreDirectory> kStoreDirectories;
+// Makes those that are missing.
+Status MakeStoreLayout(int cas);
+// A file of the store: group members may write to some of its directories, so no link is followed and nothing but a regular
+// file is read (kCorrupt).
+Result<std::string> ReadStoreFile(int cas, const std::string& path, size_t limit);
+// Puts a complete file in its place, whatever somebody put there, making the directories above.
+Status PlaceStoreFile(int from, const char* name, int cas, const std::string& path);
+// Removes a file, or what stands in its place. Nothing there is success.
+Status RemoveStoreFile(int cas, const std::string& path);
+// "image KEY is damaged: WHAT", and what to do about it. kCorrupt.
+Error DamagedImage(std::string_view key, std::string_view what);
 // Whether the text may be part of a path below tree/: "deps-" and a key.
 bool IsTreeId(std::string_view text);
 std::string TreeIdOf(const std::vector<Layer>& layers);

@@ -50,11 +50,7 @@ ImageInfo InfoOf(const IndexRow& row, const struct stat& blob) {
 }
 
 Status MakeLayout(int cas) {
-  for (const char* dir : {"blob", "blob/sha512", "imageManifest", "imageManifest/sha512", "imagelocks", "tmp",
-                          "treestorelocks"}) {
-    TRY(MakeStoreDir(cas, dir, kDirMode));
-  }
-  TRY(MakeStoreDir(cas, "tree", kTreesMode));
+  TRY(MakeStoreLayout(cas));
   Fd lock = TRY(OpenAt(cas, kIndexLock, O_RDWR | O_CREAT | O_NOFOLLOW, kManifestMode));
   (void)::fchmod(lock.get(), kManifestMode);  // against the umask; fails where another user made it, and need not
   return {};
@@ -67,12 +63,12 @@ Result<IndexRow> ReadRow(int cas, const std::string& key) {
   struct stat blob = TRY(StatAt(cas, BlobPath(key)));
   if (!S_ISREG(blob.st_mode)) return Err(Code::kCorrupt, BlobPath(key), " is no regular file");
   row.size = blob.st_size;
-  if (auto list = ReadFileAt(cas, ImageLayersPath(key)); list) {
+  if (auto list = ReadStoreFile(cas, ImageLayersPath(key), 64u << 10); list) {
     for (const std::string& id : TRY(ParseLayerList(*list))) {
       row.size += TRY_CTX(StatAt(cas, LayerPath(id)), "layer ", id).st_size;
     }
   }
-  auto text = ReadFileAt(cas, ManifestPath(key), appc::kMaxManifestSize);
+  auto text = ReadStoreFile(cas, ManifestPath(key), appc::kMaxManifestSize);
   auto manifest = text ? appc::ParseImageManifest(*text) : std::move(text).error();
   if (!manifest) {
     Fd file = TRY(OpenAt(cas, BlobPath(key), O_RDONLY | O_NOFOLLOW));
@@ -87,7 +83,7 @@ Result<IndexRow> ReadRow(int cas, const std::string& key) {
     if (!archive.manifest()) return Err(Code::kCorrupt, "missing manifest");
     manifest = appc::ParseImageManifest(*archive.manifest());
     if (!manifest) return std::move(manifest).error();
-    TRY(MakeStoreDir(cas, ManifestPath(key).substr(0, ManifestPath(key).rfind('/')), kDirMode));
+    TRY(MakeStoreDirsAbove(cas, ManifestPath(key)));
     TRY(WriteFileAtomicAt(cas, ManifestPath(key), *archive.manifest(), kManifestMode));
   }
   struct stat st = TRY(StatAt(cas, ManifestPath(key)));
@@ -95,6 +91,13 @@ Result<IndexRow> ReadRow(int cas, const std::string& key) {
   row.name = manifest->name;
   row.labels = manifest->labels;
   return row;
+}
+
+Status ReplaceIndex(int cas, std::vector<IndexRow> rows) {
+  struct stat st;
+  // A rename takes the place of anything but a directory.
+  if (::fstatat(cas, kIndex, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) TRY(RemoveTreeAt(cas, kIndex));
+  return WriteFileAtomicAt(cas, kIndex, WriteIndex(std::move(rows)), kManifestMode);
 }
 
 // Calls `visit` with the key of every blob (or manifest file) in the store.
@@ -114,6 +117,11 @@ Status ForEachKey(int cas, const char* kind, const std::function<Status(const st
 
 }  // namespace
 
+const std::vector<StoreDirectory> kStoreDirectories = {
+    {"blob", kDirMode},        {"blob/sha512", kDirMode}, {"imageManifest", kDirMode},  {"imageManifest/sha512", kDirMode},
+    {"imagelocks", kDirMode},  {"tmp", kDirMode},         {"treestorelocks", kDirMode}, {"tree", kTreesMode},
+};
+
 std::string KeyOfDigest(std::string_view hex) { return StrCat(kKeyPrefix, hex.substr(0, kKeyDigits)); }
 std::string BlobPath(std::string_view key) { return HashedPath("blob", key); }
 std::string ManifestPath(std::string_view key) { return HashedPath("imageManifest", key); }
@@ -130,6 +138,44 @@ Status MakeStoreDir(int dir, const std::string& path, mode_t mode) {
     return SysErr("chmod ", path);
   }
   return {};
+}
+
+Status MakeStoreDirsAbove(int dir, const std::string& path) {
+  for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    TRY(MakeStoreDir(dir, path.substr(0, slash), kDirMode));
+  }
+  return {};
+}
+
+Status MakeStoreLayout(int cas) {
+  for (const auto& [path, mode] : kStoreDirectories) TRY(MakeStoreDir(cas, path, mode));
+  return {};
+}
+
+Result<std::string> ReadStoreFile(int cas, const std::string& path, size_t limit) {
+  auto file = OpenAt(cas, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file) return file.error().err() == ELOOP ? Err(Code::kCorrupt, path, " is a symlink") : std::move(file).error();
+  struct stat st;
+  if (::fstat(file->get(), &st) != 0) return SysErr("stat ", path);
+  if (!S_ISREG(st.st_mode)) return Err(Code::kCorrupt, path, " is no regular file");
+  return TRY_CTX(ReadFd(file->get(), limit), "read ", path);
+}
+
+Status PlaceStoreFile(int from, const char* name, int cas, const std::string& path) {
+  TRY(MakeStoreDirsAbove(cas, path));
+  Status moved = RenameAt(from, name, cas, path);
+  if (moved || moved.error().err() != EISDIR) return moved;
+  TRY(RemoveTreeAt(cas, path));
+  return RenameAt(from, name, cas, path);
+}
+
+Status RemoveStoreFile(int cas, const std::string& path) {
+  Status removed = UnlinkAt(cas, path);
+  return removed || removed.error().err() != EISDIR ? std::move(removed) : RemoveTreeAt(cas, path);
+}
+
+Error DamagedImage(std::string_view key, std::string_view what) {
+  return Err(Code::kCorrupt, "image ", key, " is damaged: ", what, " (try rkt image fsck --repair)");
 }
 
 Status MakeTreeDir(int dir, const std::string& path) {
@@ -183,13 +229,13 @@ Status Store::State::UpdateIndex(const std::function<Status(std::vector<IndexRow
     return std::move(all).error();
   }
   TRY(change(rows));
-  return WriteFileAtomicAt(cas.get(), kIndex, WriteIndex(std::move(rows)), kManifestMode);
+  return ReplaceIndex(cas.get(), std::move(rows));
 }
 
 Status Store::RebuildIndex() {
   Lock lock = TRY(Lock::File(state_->cas.get(), kIndexLock, Lock::Kind::kExclusive));
   std::vector<IndexRow> rows = TRY(state_->ReadRows());
-  return WriteFileAtomicAt(state_->cas.get(), kIndex, WriteIndex(std::move(rows)), kManifestMode);
+  return ReplaceIndex(state_->cas.get(), std::move(rows));
 }
 
 Status Store::UpdateRow(const std::string& key, const std::function<void(IndexRow&)>& change) {
@@ -307,8 +353,14 @@ Result<std::string> Store::ReadManifestBytes(const std::string& key) const {
   if (!IsKey(key)) return NoSuchImage(key);
   State::ReadManifest& last = state_->last_manifest;
   if (last.key != key) {
-    auto bytes = ReadFileAt(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize);
-    if (!bytes) return bytes.error().code() == Code::kNotFound ? NoSuchImage(key) : std::move(bytes).error();
+    auto bytes = ReadStoreFile(state_->cas.get(), ManifestPath(key), appc::kMaxManifestSize);
+    if (!bytes && bytes.error().code() == Code::kNotFound) {
+      // Whoever removes an image begins with its row.
+      bool listed = TRY(TRY(state_->View()).ByKey(key)).has_value();
+      return listed && ExistsAt(state_->cas.get(), BlobPath(key)) ? DamagedImage(key, "its manifest is missing") : NoSuchImage(key);
+    }
+    if (!bytes && bytes.error().code() == Code::kCorrupt) return DamagedImage(key, bytes.error().message());
+    if (!bytes) return bytes;
     last = {key, *std::move(bytes), std::nullopt};
   }
   return last.bytes;
@@ -317,13 +369,21 @@ Result<std::string> Store::ReadManifestBytes(const std::string& key) const {
 Result<appc::ImageManifest> Store::ReadManifest(const std::string& key) const {
   std::string text = TRY(ReadManifestBytes(key));
   State::ReadManifest& last = state_->last_manifest;
-  if (!last.parsed) last.parsed = TRY_CTX(appc::ParseImageManifest(text), "manifest of image ", key);
+  if (!last.parsed) {
+    auto parsed = appc::ParseImageManifest(text);
+    if (!parsed) {
+      // Of a message with the place in the text only the last line.
+      const std::string why = parsed.error().Innermost().message();
+      return DamagedImage(key, StrCat("its manifest: ", std::string_view(why).substr(why.rfind('\n') + 1)));
+    }
+    last.parsed = *std::move(parsed);
+  }
   return *last.parsed;
 }
 
 // --- reading and removing
 
-Result<Store::OpenBlob> Store::OpenForReading(const std::string& key) const {
+Result<Store::OpenBlob> Store::OpenForReading(const std::string& key, bool use) const {
   if (!IsKey(key)) return NoSuchImage(key);
   Lock lock = TRY(Lock::File(state_->cas.get(), ImageLockPath(key), Lock::Kind::kShared));
   auto blob = OpenAt(state_->cas.get(), BlobPath(key), O_RDONLY | O_NOFOLLOW);
@@ -331,12 +391,12 @@ Result<Store::OpenBlob> Store::OpenForReading(const std::string& key) const {
   struct stat st;
   if (::fstat(blob->get(), &st) != 0) return SysErr("stat ", BlobPath(key));
   if (!S_ISREG(st.st_mode)) return Err(Code::kCorrupt, BlobPath(key), " is no regular file");
-  (void)::futimens(blob->get(), nullptr);  // last used; on a read-only disk it stays as it is
+  if (use) (void)::futimens(blob->get(), nullptr);  // last used; on a read-only disk it stays as it is
   return OpenBlob{*std::move(blob), std::move(lock), st.st_size};
 }
 
 Result<Store::OpenBlob> Store::OpenArchive(const std::string& key, bool check) const {
-  OpenBlob blob = TRY(OpenForReading(key));
+  OpenBlob blob = TRY(OpenForReading(key, /*use=*/check));
   if (TRY(ReadImageLayers(*this, key)).empty()) return blob;
   // Readable by nobody else, like a blob; gone with its descriptor.
   Fd file = TRY(OpenAt(state_->cas.get(), "tmp", O_RDWR | O_TMPFILE, 0600));
@@ -387,11 +447,11 @@ Status Store::RemoveImages(const std::vector<std::string>& keys, bool wait,
       return {};
     }));
     for (const std::string& key : gone) {
-      Status manifest = UnlinkAt(cas, ManifestPath(key));
-      Status blob = UnlinkAt(cas, BlobPath(key));
+      Status manifest = RemoveStoreFile(cas, ManifestPath(key));
+      Status blob = RemoveStoreFile(cas, BlobPath(key));
       if (ExistsAt(cas, ImageLayersPath(key))) {
         layers = true;
-        if (Status list = UnlinkAt(cas, ImageLayersPath(key)); !list) blob = std::move(list);
+        if (Status list = RemoveStoreFile(cas, ImageLayersPath(key)); !list) blob = std::move(list);
       }
       removed(key, manifest ? blob : manifest);
     }
@@ -452,7 +512,7 @@ Status Store::CollectOrphans() {
       // An import may have ended between the look and the lock.
       IndexView again = TRY(state_->View());
       if (TRY(again.ByKey(key))) return {};
-      return UnlinkAt(cas, HashedPath(kind, key));
+      return RemoveStoreFile(cas, HashedPath(kind, key));
     }));
   }
   return CollectLayers(*this);

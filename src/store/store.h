@@ -79,15 +79,17 @@ class Store {
 
   // --- reading and removing ---
 
-  // The blob for reading, with a shared lock on the image for as long as the Fd's lock lives; marks it used.
+  // The blob for reading, with a shared lock on the image for as long as the Fd's lock lives. Marks it used, unless it is
+  // only looked at to compare it with something.
   struct OpenBlob {
     Fd blob;
     Lock lock;
     int64_t size;
   };
-  Result<OpenBlob> OpenForReading(const std::string& key) const;
+  Result<OpenBlob> OpenForReading(const std::string& key, bool use = true) const;
   // The image as an archive of its own: the blob, or what the layers of a docker or OCI image come to, put together in a
-  // file without a name. With `check` layers are compared with their ids meanwhile (kCorrupt).
+  // file without a name. With `check` layers are compared with their ids meanwhile (kCorrupt), and it is marked used;
+  // without, it is for a comparison.
   Result<OpenBlob> OpenArchive(const std::string& key, bool check) const;
   // Removes the image's row, manifest and blob (not trees made of it), waiting for readers. kNotFound. Once the row
   // is gone the image is; an error after that says which files were left, and `*stale_files` becomes true.
@@ -182,5 +184,7 @@ class Store {
 // Makes a directory of the store with this mode whatever the umask; set-gid that it inherits stays, so that a group can
 // share the store. An existing one is left alone.
 Status MakeStoreDir(int dir, const std::string& path, mode_t mode);
+// The same for all directories above a file of the store, which somebody may have removed.
+Status MakeStoreDirsAbove(int dir, const std::string& path);
 
 }  // namespace rkt::store

@@ -122,7 +122,7 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
     // What was imported could be read: if it cannot any more, the blob was changed.
     auto damaged = [&](const Error& error) {
       if (error.code() != Code::kInvalid) return Error(error);
-      return Err(Code::kCorrupt, "image ", layer.key, " is damaged: ", error.Text());
+      return DamagedImage(layer.key, error.Text());
     };
     Status read = [&]() -> Status {
       for (;;) {
@@ -141,7 +141,7 @@ Status ReadLayers(const Store& store, const std::vector<Layer>& layers, bool che
     }();
     if (!read) return std::move(read).error().Wrap(StrCat("image ", layer.key));
     if (check && !layered && KeyOfDigest(hash.HexDigest()) != layer.key) {
-      return Err(Code::kCorrupt, "image ", layer.key, " is damaged: its content has another hash");
+      return DamagedImage(layer.key, "its content has another hash");
     }
   }
   return {};
@@ -185,6 +185,7 @@ Result<std::string> Store::RenderTree(const std::string& key) {
   if (IsRendered(id)) return id;
   TRY(NeedRoot());
   int cas = state_->cas.get();
+  TRY(MakeStoreLayout(cas));
   // Its own layers serve an image that nothing else is put into.
   std::vector<std::string> image_layers;
   std::optional<Lock> layers_lock;

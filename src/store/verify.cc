@@ -272,11 +272,11 @@ Status CheckBlobs(const Store& store, const std::vector<Layer>& layers) {
     for (const std::string& id : TRY(ReadImageLayers(store, layer.key))) {
       TRY(CheckLayer(store, id));
     }
-    Store::OpenBlob blob = TRY(store.OpenForReading(layer.key));
+    Store::OpenBlob blob = TRY(store.OpenForReading(layer.key, /*use=*/false));
     Sha512 hash;
     TRY_CTX(HashFd(blob.blob.get(), hash), "image ", layer.key);
     if (KeyOfDigest(hash.HexDigest()) != layer.key) {
-      return Err(Code::kCorrupt, "image ", layer.key, " is damaged: its content has another hash");
+      return DamagedImage(layer.key, "its content has another hash");
     }
   }
   return {};

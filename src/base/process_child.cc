@@ -21,16 +21,20 @@ constexpr int kMaxFds = 64;
 }  // namespace
 
 void SpawnChild(const SpawnPlan& plan) {
-  int failure_fd = ::fcntl(plan.failure_fd, F_DUPFD_CLOEXEC, 200);
-  if (failure_fd < 0) failure_fd = plan.failure_fd;
-  // First out of the way of the targets, then onto them.
+  // First out of the way of the targets, then onto them. Not higher than need be: the limit of open files may be low.
+  int behind = 3;
+  for (int i = 0; i < plan.fd_count; ++i) {
+    if (plan.to[i] >= behind) behind = plan.to[i] + 1;
+  }
+  int failure_fd = ::fcntl(plan.failure_fd, F_DUPFD_CLOEXEC, behind);
+  if (failure_fd < 0) Fail(plan.failure_fd, SpawnStep::kFds);
   int high[kMaxFds];
   if (plan.fd_count > kMaxFds) {
     errno = E2BIG;
     Fail(failure_fd, SpawnStep::kFds);
   }
   for (int i = 0; i < plan.fd_count; ++i) {
-    high[i] = ::fcntl(plan.from[i], F_DUPFD_CLOEXEC, 100);
+    high[i] = ::fcntl(plan.from[i], F_DUPFD_CLOEXEC, behind);
     if (high[i] < 0) Fail(failure_fd, SpawnStep::kFds);
   }
   for (int i = 0; i < plan.fd_count; ++i) {

@@ -31,6 +31,7 @@
 //     pid | ppid  pgid          0644  decimal and a newline, written by stage1
 //     subcgroup                       written by stage1, no newline
 //     nothing-to-collect              empty; stage1 says that its gc entry point has nothing to do
+//     selinux                   0640  labels of its processes and of its files, a line each (where SELinux is on)
 //     netns  net/*.conf  net-info.json  sharedVolumes/<name>  mds-registered
 
 #include <string>
@@ -59,6 +60,7 @@ inline constexpr char kPidFile[] = "pid";
 inline constexpr char kPpidFile[] = "ppid";
 inline constexpr char kPgidFile[] = "pgid";
 inline constexpr char kSubcgroupFile[] = "subcgroup";
+inline constexpr char kSelinuxFile[] = "selinux";
 inline constexpr char kNothingToCollect[] = "nothing-to-collect";
 inline constexpr char kNetInfoFile[] = "net-info.json";
 inline constexpr char kSharedVolumesDir[] = "sharedVolumes";
@@ -107,5 +109,8 @@ inline std::string AppEnvFile(std::string_view app) { return StrCat(kEnvDir, "/"
 
 // Below DIR.
 inline std::string PodsDir(std::string_view data_dir) { return StrCat(data_dir, "/pods"); }
+// Compiled seccomp filters (stage1/common/seccomp_cache.h), 0700: below DIR, and the same from POD.
+inline constexpr char kFiltersDir[] = "filters";
+inline constexpr char kFiltersFromPod[] = "../../../filters";
 
 }  // namespace rkt::pod

@@ -18,6 +18,7 @@
 #include "stage0/private_users.h"
 #include "stage0/prepare.h"
 #include "stage0/running_pod.h"
+#include "stage0/selinux.h"
 
 namespace rkt::stage0 {
 namespace {
@@ -196,7 +197,7 @@ Status BringAppRoot(RunningPod& running, pod::Pod& pod, store::Store& store, con
   TRY(MakeAppOverlayDirs(pod, store, rendered));
   std::optional<FileOwner> owner;
   if (users) owner.emplace(TRY(MapLayers(store, {rendered.tree_id}, *users)));
-  TRY(MountAppOverlay(store, rendered, path));
+  TRY(MountAppOverlay(store, rendered, path, TRY(ReadSelinuxLabels(pod)).mount));
   return running.BringMount(pod::AppRootfs(app));
 }
 

@@ -3,6 +3,7 @@
 
 #include "stage0/gc.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -11,10 +12,12 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/file_cache.h"
 #include "base/mount.h"
 #include "pod/paths.h"
 #include "stage0/entry_point.h"
 #include "stage0/gc_child.h"
+#include "stage0/machined.h"
 #include "stage0/metadata.h"
 
 namespace rkt::stage0 {
@@ -211,6 +214,17 @@ Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage,
       });
 }
 
+// Seccomp filters that were compiled for pods and that nobody has used for a month.
+void CollectFilters(const GcOptions& options, const GcCallbacks& callbacks) {
+  constexpr int64_t kSeconds = 30 * 24 * 3600;
+  constexpr size_t kMost = 1000;
+  auto directory = Open(options.data_dir, O_PATH | O_DIRECTORY);
+  if (!directory) return;
+  if (auto done = FileCache::Collect(directory->get(), pod::kFiltersDir, kSeconds, kMost); !done) {
+    Report(callbacks, std::move(done).error().Wrap("collecting seccomp filters"));
+  }
+}
+
 }  // namespace
 
 Status DeletePod(const GcOptions& options, Pods& pods, Pod& pod, const GcCallbacks& callbacks) {
@@ -222,6 +236,7 @@ Status DeletePod(const GcOptions& options, Pods& pods, Pod& pod, const GcCallbac
                               StrCat("stage1's gc of pod ", Quote(pod.uuid()), " failed")));
       }
     }
+    if (auto status = ForgetMachine(pod.uuid()); !status) Report(callbacks, std::move(status).error());
     if (auto status = UnregisterPod(pod); !status) Report(callbacks, std::move(status).error());
     // From here on it is in pieces, which a listing does not show.
     TRY(pods.Move(pod, Stage::kGarbage));
@@ -241,6 +256,7 @@ Status Gc(const GcOptions& options, const GcCallbacks& callbacks) {
   TRY(MarkAborted(pods, callbacks));
   if (options.mark_only) return {};
   TRY(ExpirePrepared(pods, options, callbacks));
+  CollectFilters(options, callbacks);
   TRY(DeleteMarked(pods, options, Stage::kExitedGarbage, callbacks));
   return DeleteMarked(pods, options, Stage::kGarbage, callbacks);
 }

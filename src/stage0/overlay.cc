@@ -76,7 +76,7 @@ Status MakeTreeDir(int pod, const std::string& tree, gid_t group) {
   return MakeDir(pod, pod::OverlayWork(tree), 0755);
 }
 
-Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths& paths) {
+Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths& paths, const std::string& label) {
   MountParameters parameters;
   // Several are added one by one (Linux 6.7), since an option given here takes 255 bytes.
   const char* option = lowers.size() == 1 ? "lowerdir" : "lowerdir+";
@@ -84,6 +84,7 @@ Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths
     parameters.emplace_back(option, StrCat(kCasFromPod, lower));
   parameters.emplace_back("upperdir", paths.upper);
   parameters.emplace_back("workdir", paths.work);
+  if (!label.empty()) parameters.emplace_back("context", label);
   // In memory there is nothing to write.
   struct statfs fs;
   if (::statfs(".", &fs) == 0 && fs.f_type == TMPFS_MAGIC) return NewMount("overlay", parameters, 0);
@@ -97,14 +98,14 @@ Result<Fd> NewOverlay(const std::vector<std::string>& lowers, const OverlayPaths
 }
 
 Status MountOverlay(const store::Store& store, const std::string& tree, const std::string& app,
-                    const std::string& target) {
+                    const std::string& target, const std::string& label) {
   OverlayPaths paths = PathsOf(tree, app);
   std::vector<std::string> lowers = TRY(store.TreeLowers(tree));
-  auto mount = NewOverlay(lowers, paths);
+  auto mount = NewOverlay(lowers, paths, label);
   if (mount) return AttachMountAt(mount->get(), AT_FDCWD, target);
   Status status = lowers.size() == 1
                       ? std::move(mount).error()
-                      : MountOverlayInOneOption(lowers, paths.upper, paths.work, target);
+                      : MountOverlayInOneOption(lowers, paths.upper, paths.work, target, label);
   if (!status) return std::move(status).error().Wrap(StrCat("mounting the overlay on ", target));
   return {};
 }
@@ -239,7 +240,8 @@ Status EnterPrivateMounts() {
 }
 
 Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,
-                               const std::string& work, const std::string& target) {
+                               const std::string& work, const std::string& target,
+                               const std::string& label) {
   std::vector<Fd> directories;
   std::string options = "lowerdir=";
   for (const std::string& lower : lowers) {
@@ -248,6 +250,7 @@ Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std
         StrCat(directories.size() == 1 ? "" : ":", "/proc/self/fd/", directories.back().get());
   }
   options += StrCat(",upperdir=", upper, ",workdir=", work);
+  if (!label.empty()) options += StrCat(",context=\"", label, "\"");
   if (options.size() + sizeof ",volatile" > 4096) {
     return Err(Code::kUnsupported, "this kernel takes fewer layers than the ", lowers.size(),
                " of the image");
@@ -259,8 +262,8 @@ Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std
   return {};
 }
 
-Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree) {
-  return MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs);
+Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree, const std::string& label) {
+  return MountOverlay(store, stage1_tree, "", pod::kStage1Rootfs, label);
 }
 
 Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories,
@@ -287,18 +290,18 @@ Result<FileOwner> MapLayers(const store::Store& store, const std::vector<std::st
   return FileOwner::Become(users.range.shift, users.range.shift);
 }
 
-Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps) {
+Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps, const std::string& label) {
   for (const Preparation::App& app : apps) {
     TRY_CTX(
-        MountAppOverlay(store, app, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name))),
+        MountAppOverlay(store, app, StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app.name)), label),
         "app ", app.name);
   }
   return {};
 }
 
 Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
-                       const std::string& target) {
-  return MountOverlay(store, app.tree_id, app.name, target);
+                       const std::string& target, const std::string& label) {
+  return MountOverlay(store, app.tree_id, app.name, target, label);
 }
 
 Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,

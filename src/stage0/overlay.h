@@ -38,14 +38,15 @@ Status EnterPrivateMounts();
 // The working directory is the pod's. First stage1's root: an overlay of its tree, or, for a stage1 that uses nothing of
 // its tree, the directory alone that the overlay would write to, with `directories` (parents first) made in it. That
 // belongs to the pod's `users` where it has some.
-Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree);
+// `label`: the one of SELinux that all files of the overlay have; empty: their own.
+Status MountStage1Overlay(const store::Store& store, const std::string& stage1_tree, const std::string& label);
 Status MountStage1Directory(const std::string& stage1_tree, std::span<const char* const> directories,
                             const std::optional<PrivateUsers>& users);
 // Then the overlays of the apps, upon it.
-Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps);
+Status MountAppOverlays(const store::Store& store, const std::vector<Preparation::App>& apps, const std::string& label);
 // One app's overlay onto a directory.
 Status MountAppOverlay(const store::Store& store, const Preparation::App& app,
-                       const std::string& target);
+                       const std::string& target, const std::string& label);
 // One app's copy: `path` is relative to the pod's directory, as that was when the pod was opened: no mount made since is
 // in the way.
 Status CopyAppTree(const pod::Pod& pod, const store::Store& store, const Preparation::App& app,
@@ -59,7 +60,8 @@ Result<FileOwner> MapLayers(const store::Store& store, const std::vector<std::st
 // The way of kernels before 6.7 to several lower directories (relative to cas, topmost first): one
 // option, with paths of descriptors, for it must fit a page. The working directory is the pod's.
 Status MountOverlayInOneOption(const std::vector<std::string>& lowers, const std::string& upper,
-                               const std::string& work, const std::string& target);
+                               const std::string& work, const std::string& target,
+                               const std::string& label = "");
 // The overlay of one app of an exited pod, detached: read-only and of everything that the pod had,
 // or as it was while the pod ran. Works from the pod's directory, which becomes the working one.
 Result<Fd> OpenAppOverlay(const store::Store& store, const pod::Pod& pod, const std::string& tree,

@@ -13,6 +13,7 @@
 #include "stage0/machined.h"
 #include "stage0/metadata.h"
 #include "stage0/overlay.h"
+#include "stage0/selinux.h"
 #include "stage0/stage1_contract.h"
 
 namespace rkt::stage0 {
@@ -46,7 +47,7 @@ std::string UsersText(const Preparation& preparation) {
 
 // The path is that of the pod in `run`, where it will be by then.
 Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
-                        const RunOptions& options) {
+                        const RunOptions& options, const SelinuxLabels& labels) {
   Stage1Contract contract = TRY(Stage1Contract::Parse(preparation.stage1_manifest));
   Start start;
   start.entry = contract.EntryPoint("run");
@@ -61,6 +62,8 @@ Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
   own.skip_limits = options.insecure_limits;
   own.log = options.log_settings;
   own.machined = MachinedProgram();
+  own.selinux_process = labels.process;
+  own.selinux_mount = labels.mount;
   start.env = RunEnvironment(environ, preparation.lock.fd(), ::getpid(), own);
   return start;
 }
@@ -112,7 +115,8 @@ Status BecomeStage1(Start start, Lock& lock, const LinkedStage1* linked) {
   return SysErr("executing stage1's ", start.program);
 }
 
-Status MountOverlays(const store::Store& store, const Preparation& preparation, const LinkedStage1* linked) {
+Status MountOverlays(const store::Store& store, const Preparation& preparation, const LinkedStage1* linked,
+                     const std::string& label) {
   if (linked != nullptr) {
     TRY(MountStage1Directory(preparation.stage1_tree, linked->directories, preparation.users));
   }
@@ -123,12 +127,13 @@ Status MountOverlays(const store::Store& store, const Preparation& preparation, 
     for (const Preparation::App& app : preparation.apps) trees.push_back(app.tree_id);
     owner.emplace(TRY(MapLayers(store, trees, *preparation.users)));
   }
-  if (linked == nullptr) TRY(MountStage1Overlay(store, preparation.stage1_tree));
-  return MountAppOverlays(store, preparation.apps);
+  if (linked == nullptr) TRY(MountStage1Overlay(store, preparation.stage1_tree, label));
+  return MountAppOverlays(store, preparation.apps, label);
 }
 
 Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options) {
-  Start start = TRY(PlanStart(pods, preparation, options));
+  SelinuxLabels labels = TRY_CTX(TakeSelinuxLabels(pods, preparation.pod), "labels of SELinux");
+  Start start = TRY(PlanStart(pods, preparation, options, labels));
   TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile,
                   RuntimeConfig(options, UsersText(preparation)), 0640, true));
   TRY(WriteNameFiles(preparation.pod, options));
@@ -148,9 +153,15 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   }
   if (preparation.overlay) {
     store::Store store = TRY(store::Store::OpenExisting(pods.data_dir()));
-    TRY(MountOverlays(store, preparation, linked));
-  } else if (preparation.users && !preparation.users->shifted) {
-    TRY(MapDirectory(AT_FDCWD, pod::kStage1Rootfs, preparation.users->user_namespace.get()));
+    TRY(MountOverlays(store, preparation, linked, labels.mount));
+  } else {
+    if (!labels.mount.empty()) {
+      Fd root = TRY(Open(pod::kStage1Rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      TRY_CTX(LabelTree(root.get(), labels.mount), "labels of SELinux");
+    }
+    if (preparation.users && !preparation.users->shifted) {
+      TRY(MapDirectory(AT_FDCWD, pod::kStage1Rootfs, preparation.users->user_namespace.get()));
+    }
   }
   return BecomeStage1(std::move(start), preparation.lock, linked);
 }

@@ -168,8 +168,8 @@ std::vector<std::string> RunEnvironment(char** caller, int lock_fd, int pid, con
     environment.emplace_back(text);
   }
   environment.push_back(StrCat("RKT_LOCK_FD=", lock_fd));
-  environment.push_back("RKT_SELINUX_CONTEXT=");
-  environment.push_back("RKT_SELINUX_MOUNT_CONTEXT=");
+  environment.push_back(StrCat("RKT_SELINUX_CONTEXT=", own.selinux_process));
+  environment.push_back(StrCat("RKT_SELINUX_MOUNT_CONTEXT=", own.selinux_mount));
   environment.push_back(StrCat("RKT_PRIVATE_MOUNTS=", pid));
   if (own.skip_limits) environment.push_back(StrCat("RKT_SKIP_LIMITS=", pid));
   if (!own.machined.empty()) environment.push_back(StrCat("RKT_MACHINED=", own.machined));

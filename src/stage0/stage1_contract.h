@@ -53,6 +53,7 @@ std::vector<std::string> GcArguments(const Stage1Contract& contract, const std::
 struct OwnVariables {
   bool skip_limits = false;  // RKT_SKIP_LIMITS, the pid: limits that cannot be set may be left out
   std::string log;           // RKT_LOG (docs/formats/logs.md); empty: not said
+  std::string selinux_process = {}, selinux_mount = {};  // what the contract's variables say
   std::string machined;      // RKT_MACHINED, a program that makes the pod known to machined; empty: there is no machined
 };
 

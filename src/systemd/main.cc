@@ -5,10 +5,13 @@
 // needed. Started beside a pod that runs already, or has ended; nobody waits for it to find out
 // whether it succeeded.
 //
-//   systemd register UUID LEADER MAIN ROOT   makes the pod known to machined as the machine
+//   systemd scope UUID MAIN                  starts the scope of the machine with this process in it, whose groups are the
+//                                            pod's own affair (Delegate=); prints a byte when it is there, and waits for
+//                                            the end of standard input: by then the pod is in the scope
+//   systemd register UUID LEADER MAIN ROOT [in-scope]   makes the pod known to machined as the machine
 //   rkt-UUID. LEADER is the pod's
 //                                            pid 1, MAIN is rkt. In a service the pod stays in it;
-//                                            elsewhere it gets a scope of its own.
+//                                            elsewhere it gets a scope of its own, unless it is in that already.
 //   systemd unregister UUID                  takes it from machined's list again
 //
 // Exit status: 0 done, 1 it could not be done (said on standard error where RKT_DEBUG is set: a
@@ -95,7 +98,84 @@ int AppendMachine(sd_bus_message* call, const std::string& name, const uint8_t (
   return r;
 }
 
-int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
+// The unit's name, as machined would call it.
+std::string ScopeName(std::string_view uuid) {
+  std::string name = "machine-rkt\\x2d";
+  for (char c : uuid) name += c == '-' ? std::string("\\x2d") : std::string(1, c);
+  return name + ".scope";
+}
+
+// What is waited for until systemd has done what a call asked for.
+struct Job {
+  std::string path;
+  std::string result;
+};
+
+int JobRemoved(sd_bus_message* message, void* data, sd_bus_error*) {
+  auto* job = static_cast<Job*>(data);
+  uint32_t id;
+  const char *path, *unit, *result;
+  if (sd_bus_message_read(message, "uoss", &id, &path, &unit, &result) >= 0 && job->path == path) job->result = result;
+  return 0;
+}
+
+int StartScope(sd_bus* bus, const std::string& name, const std::string& description, Job* job) {
+  constexpr char kSystemd[] = "org.freedesktop.systemd1", kObject[] = "/org/freedesktop/systemd1",
+                 kManager[] = "org.freedesktop.systemd1.Manager";
+  int r = sd_bus_match_signal(bus, nullptr, kSystemd, kObject, kManager, "JobRemoved", JobRemoved, job);
+  // Signals are sent to those who have subscribed.
+  if (r >= 0) r = sd_bus_call_method(bus, kSystemd, kObject, kManager, "Subscribe", nullptr, nullptr, nullptr);
+  sd_bus_message* call = nullptr;
+  if (r >= 0) r = sd_bus_message_new_method_call(bus, &call, kSystemd, kObject, kManager, "StartTransientUnit");
+  Message owned(call);
+  if (r >= 0) r = sd_bus_message_append(call, "ss", name.c_str(), "fail");
+  if (r >= 0) {
+    r = sd_bus_message_append(call, "a(sv)", 5, "Description", "s", description.c_str(), "Slice", "s", "machine.slice",
+                              "Delegate", "b", 1, "CollectMode", "s", "inactive-or-failed", "PIDs", "au", 1,
+                              static_cast<uint32_t>(::getpid()));
+  }
+  if (r >= 0) r = sd_bus_message_append(call, "a(sa(sv))", 0);
+  if (r < 0) return Fail("a call of systemd", r);
+  sd_bus_error error = SD_BUS_ERROR_NULL;
+  sd_bus_message* answer = nullptr;
+  r = sd_bus_call(bus, call, 0, &error, &answer);
+  Message owned_answer(answer);
+  if (r < 0) {
+    Fail("starting a scope", r, &error);
+    sd_bus_error_free(&error);
+    return 1;
+  }
+  const char* path;
+  r = sd_bus_message_read(answer, "o", &path);
+  if (r < 0) return Fail("the answer of systemd", r);
+  job->path = path;
+  while (job->result.empty()) {
+    r = sd_bus_process(bus, nullptr);
+    if (r == 0) r = sd_bus_wait(bus, kTimeoutUsec) > 0 ? 1 : -ETIMEDOUT;
+    if (r < 0) return Fail("waiting for the scope", r);
+  }
+  return job->result == "done" ? 0 : 1;
+}
+
+int HoldScope(const char* uuid, pid_t main_pid) {
+  uint8_t id[16];
+  if (!ParseUuid(uuid, id)) return 2;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != main_pid) return 1;
+  {
+    int r;
+    Bus bus = OpenBus(&r);
+    if (!bus) return Fail("the system bus", r);
+    Job job;
+    if (int status = StartScope(bus.get(), ScopeName(uuid), std::string("Pod ") + uuid, &job)) return status;
+  }
+  if (::write(1, "1", 1) != 1) return 1;
+  char byte;
+  while (::read(0, &byte, 1) > 0 || errno == EINTR) errno = 0;
+  return 0;
+}
+
+int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root, bool in_scope) {
   uint8_t id[16];
   if (!ParseUuid(uuid, id)) return 2;
   // A pod whose rkt is gone has ended: there is nothing to register then, and nobody to unregister it.
@@ -104,7 +184,7 @@ int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root) {
   int r;
   Bus bus = OpenBus(&r);
   if (!bus) return Fail("the system bus", r);
-  bool keep_unit = IsInService(main_pid);
+  bool keep_unit = in_scope || IsInService(main_pid);
   sd_bus_message* call = nullptr;
   r = sd_bus_message_new_method_call(bus.get(), &call, kService, kPath, kInterface,
                                      keep_unit ? "RegisterMachine" : "CreateMachine");
@@ -142,10 +222,11 @@ int Unregister(const char* uuid) {
 
 int main(int argc, char** argv) {
   std::string_view verb = argc > 1 ? argv[1] : "";
-  if (verb == "register" && argc == 6) {
-    return Register(argv[2], std::atoi(argv[3]), std::atoi(argv[4]), argv[5]);
+  if (verb == "scope" && argc == 4) return HoldScope(argv[2], std::atoi(argv[3]));
+  if (verb == "register" && (argc == 6 || (argc == 7 && std::string_view(argv[6]) == "in-scope"))) {
+    return Register(argv[2], std::atoi(argv[3]), std::atoi(argv[4]), argv[5], argc == 7);
   }
   if (verb == "unregister" && argc == 3) return Unregister(argv[2]);
-  std::fprintf(stderr, "usage: systemd register UUID LEADER MAIN ROOT | unregister UUID\n");
+  std::fprintf(stderr, "usage: systemd scope UUID MAIN | register UUID LEADER MAIN ROOT [in-scope] | unregister UUID\n");
   return 2;
 }

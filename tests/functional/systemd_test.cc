@@ -3,9 +3,11 @@
 
 // Pods as services of the host's systemd: on the second host (functional.systemd).
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "functional/harness/unit.h"
 
@@ -38,6 +40,35 @@ TEST_F(SystemdUnits, PodStaysInTheGroupOfItsUnit) {
   EXPECT_TRUE(Contains(GroupOf(pod), "0::/" + unit.ControlGroup() + "/payload")) << GroupOf(pod);
   EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
   EXPECT_FALSE(Exists("/sys/fs/cgroup/rkt.slice/rkt-test.slice/" + unit.name()));
+}
+
+TEST_F(SystemdUnits, PodsOfOneServiceHaveGroupsOfTheirOwn) {
+  Unit unit = StartUnit({"--property=Delegate=yes"}, RunArgs({JudgeAci(), "--", "sleep"}));
+  ASSERT_TRUE(WaitForOutput(unit, "sleeping"));
+  std::string first = OnlyPod(), group = "/sys/fs/cgroup/" + unit.ControlGroup();
+  RunningPod second;
+  second.rkt = std::make_unique<Background>(
+      Args{"sh", "-c", "echo $$ > " + group + "/cgroup.procs && exec \"$@\"", "sh"} +
+          RktArgs(RunArgs({JudgeAci(), "--", "sleep"})),
+      Options{}, dir() + "/second");
+  ASSERT_TRUE(second.rkt->WaitForText("sleeping")) << second.rkt->err();
+  for (const std::string& uuid : PodsIn("run")) {
+    if (uuid != first) second.uuid = uuid;
+  }
+  std::string mine = ReadFile(PodDir(second.uuid) + "/subcgroup");
+  EXPECT_EQ(ReadFile(PodDir(first) + "/subcgroup"), unit.ControlGroup() + "/payload");
+  EXPECT_TRUE(StartsWith(mine, unit.ControlGroup() + "/machine-rkt")) << mine;
+  std::string pod = Trim(ReadFile(PodDir(second.uuid) + "/pid"));
+  EXPECT_TRUE(Contains(GroupOf(pod), "0::/" + mine)) << GroupOf(pod);
+  // The end of one is not that of the other.
+  double start = Now();
+  RktOk({"stop", "--force", second.uuid});
+  second.rkt->Wait();
+  RktOk({"gc", "--grace-period=0s"});
+  EXPECT_LT(Now() - start, 10);
+  EXPECT_FALSE(Exists("/sys/fs/cgroup/" + mine));
+  EXPECT_EQ(StateOf(first), "running");
+  EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
 }
 
 TEST_F(SystemdUnits, StopIsOrderlyAndASuccess) {
@@ -201,6 +232,30 @@ TEST_F(SystemdMachines, PodFromAShellHasAScopeOfItsOwn) {
   EXPECT_TRUE(Contains(pod.rkt->out(), "judge: got TERM")) << pod.rkt->out();
   EXPECT_TRUE(WaitUntilListed(pod.uuid, false));
   EXPECT_EQ(Trim(Systemctl({"is-active", unit}).out), "inactive");
+}
+
+// In a service that goes on, nobody but rkt could take it off.
+TEST_F(SystemdMachines, CollectingTakesAKilledPodOffTheList) {
+  Unit unit = StartUnit({"--property=Delegate=yes"}, RunArgs({JudgeAci(), "--", "sleep"}));
+  ASSERT_TRUE(WaitForOutput(unit, "sleeping"));
+  std::string first = OnlyPod(), killed;
+  Background second(Args{"sh", "-c",
+                         "echo $$ > /sys/fs/cgroup/" + unit.ControlGroup() + "/cgroup.procs && exec \"$@\"", "sh"} +
+                        RktArgs(RunArgs({JudgeAci(), "--", "sleep"})),
+                    Options{}, dir() + "/second");
+  ASSERT_TRUE(second.WaitForText("sleeping")) << second.err();
+  for (const std::string& uuid : PodsIn("run")) {
+    if (uuid != first) killed = uuid;
+  }
+  ASSERT_TRUE(WaitUntilListed(killed, true));
+  second.Kill(SIGKILL);
+  second.Wait();
+  ASSERT_TRUE(WaitForState(killed, "exited"));
+  EXPECT_TRUE(Listed(killed)) << "then this test is about nothing";
+  RktOk({"gc", "--grace-period=0s"});
+  EXPECT_FALSE(Listed(killed));
+  EXPECT_TRUE(Listed(first));
+  EXPECT_EQ(Systemctl({"stop", unit.name()}).code, 0);
 }
 
 TEST_F(SystemdMachines, EndedPodsAreTakenOffTheList) {

@@ -23,6 +23,7 @@
 
 #include <cstdlib>
 
+#include "guest/hunt.h"
 #include "guest/judge.h"
 
 namespace judge {
@@ -461,6 +462,7 @@ int Main(int argc, char** argv) {
     long id = syscall(SYS_keyctl, 0, -3, 0);
     return Print("keyring: " + (id < 0 ? ErrnoName(errno) : std::to_string(id)) + "\n"), 0;
   }
+  if (verb == "hunt") return Hunt(Seconds(args, 1, 10), args.size() > 2);
   if (verb == "forks") return Forks(args);
   if (verb == "descriptors") return Descriptors(args);
   if (verb == "inodes") return Inodes(args);

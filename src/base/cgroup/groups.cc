@@ -243,7 +243,15 @@ Status Execute(const std::vector<Step>& steps, std::vector<Missing>* missing) {
 }
 
 Result<Plan> PlanFor(const PodRequest& request) {
-  return MakePlan(TRY(Discover(request.has_limits())), request);
+  Layout layout = TRY(Discover(request.has_limits()));
+  Plan plan = MakePlan(layout, request);
+  if (!plan.subcgroup.ends_with(".service/payload")) return plan;
+  // Pods of one service that start at once: who makes the group has it.
+  if (::mkdir(StrCat(layout.v2->mount_point, "/", plan.subcgroup).c_str(), 0755) == 0) return plan;
+  if (errno != EEXIST) return SysErr("make control group ", plan.subcgroup);
+  PodRequest another = request;
+  another.unit_taken = true;
+  return MakePlan(layout, another);
 }
 
 Result<PodGroups> Make(Plan plan, std::string_view uuid, bool without) {

@@ -28,7 +28,8 @@ struct PodGroups {
   std::vector<Missing> missing;  // limits that do not hold, with `without` only
 };
 
-// The plan for this machine; nothing is made yet. Write its subcgroup to POD/subcgroup before Make:
+// The plan for this machine; nothing is made yet but, in a service, the one group that only one of its pods can have.
+// Write its subcgroup to POD/subcgroup before Make:
 // a pod that is killed in between is then collected whole.
 Result<Plan> PlanFor(const PodRequest& request);
 // Executes the plan and opens what will be entered. On an error nothing of the pod's groups stays.

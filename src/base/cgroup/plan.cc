@@ -221,6 +221,7 @@ class Planner {
     std::string scope = ScopeName(request_.uuid);
     if (unit.ends_with(".service")) {
       in_unit_ = true;
+      if (v2 && request_.unit_taken) return StrCat(unit, "/", scope);
       return v2 ? StrCat(unit, "/payload") : unit;
     }
     if (v2_limits && layout_.delegated && !unit.empty()) {
@@ -234,7 +235,10 @@ class Planner {
       in_unit_ = true;
       return scope;
     }
-    if ((v2_limits || (request_.machine && v2)) && !own.empty()) return StrCat("machine.slice/", scope);
+    if ((v2_limits || (request_.machine && v2)) && !own.empty()) {
+      plan_.scope = v2_limits && request_.machine;
+      return StrCat("machine.slice/", scope);
+    }
     return own.empty() ? scope : StrCat(own, "/", scope);
   }
 
@@ -286,9 +290,13 @@ class Planner {
       Add(std::move(write));
     };
     MakeDirs(top, plan_.subcgroup, hand_down);
+    plan_.supervisor_group = StrCat(pod, "/init.scope");
+    if (plan_.scope) {
+      MakeDir(plan_.supervisor_group);
+      Add({Step::Kind::kMoveAll, plan_.supervisor_group, pod});
+    }
     hand_down(pod);
     BoundTasks(pod);
-    plan_.supervisor_group = StrCat(pod, "/init.scope");
     MakeDir(plan_.supervisor_group);
     MakeDir(slice);
     hand_down(slice);

@@ -16,7 +16,7 @@
 // Weights of the pod, which count against other pods, are those of SUBCGROUP itself.
 //
 // SUBCGROUP is OWN/machine-rkt\x2dUUID.scope, or the host unit that rkt was started in: SLICE/UNIT,
-// v2 SLICE/UNIT/payload.
+// v2 SLICE/UNIT/payload, or SLICE/UNIT/machine-rkt\x2dUUID.scope where another pod has that.
 
 #include <cstdint>
 #include <optional>
@@ -58,6 +58,8 @@ struct PodRequest {
   // v2: as many tasks at most where nothing else is said and the controller is handed down to us;
   // 0: none.
   uint64_t default_pids = 0;
+  // The group that a pod in a service has is another pod's of the same service already.
+  bool unit_taken = false;
   bool machine = false;  // it becomes a machine of systemd's: outside of a service it is in a scope of its own
   // Apps will come while the pod runs: it has its subcgroup and the groups above theirs at once.
   bool grows = false;
@@ -106,6 +108,9 @@ struct Plan {
     std::vector<std::string> v1_groups;
   };
   std::vector<App> apps;  // as in the request
+  // The subcgroup is that of a scope of systemd's, which shall hand it to us (Delegate=) before the steps are carried
+  // out. Who keeps it alive until then is moved to the supervisor's group.
+  bool scope = false;
   std::vector<Missing> missing;
 };
 

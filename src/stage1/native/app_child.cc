@@ -153,6 +153,18 @@ int SetPropagation(int mount, uint64_t propagation) {
   return ::mount_setattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr);
 }
 
+// `rc`, with its errno, when the descriptor is closed.
+int CloseAnd(int fd, int rc) {
+  int err = errno;
+  ::close(fd);
+  errno = err;
+  return rc;
+}
+
+int MoveTo(int mount, int root, const char* target) {
+  return CloseAnd(mount, ::move_mount(mount, "", root, target, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
 int Attach(int mount, int target) {
   return ::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
@@ -207,7 +219,7 @@ int MakeDev(int root, const MountStep& step) {
     int dev = ::open(step.source, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dev < 0) return -1;
     ::umask(0);
-    if (FillDev(dev, step, bind) != 0) return -1;
+    if (CloseAnd(dev, FillDev(dev, step, bind)) != 0) return -1;
     ::umask(022);
   } else if (errno != EEXIST) {
     return -1;
@@ -217,18 +229,18 @@ int MakeDev(int root, const MountStep& step) {
       ::move_mount(mount, "", root, "dev", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     return -1;
   }
-  if (!bind) return 0;
+  if (!bind) return CloseAnd(mount, 0);
   auto bind_node = [&](const char* name) {
     char source[32] = "dev/";
     strcat(source, name);
     int node = ::open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     return node >= 0 && SetAttributes(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false) == 0 &&
-           ::move_mount(node, "", mount, name, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+           MoveTo(node, mount, name) == 0;
   };
   for (const DeviceNode& node : kDeviceNodes) {
     if (!bind_node(node.name)) return -1;
   }
-  return step.tun && !bind_node("net/tun") ? -1 : 0;
+  return CloseAnd(mount, step.tun && !bind_node("net/tun") ? -1 : 0);
 }
 
 // A copy of what lies at step.source, with the step's attributes. What an optional target that is not there has left
@@ -281,7 +293,7 @@ int MakeEntry(int parent, const char* name, const MountStep& step) {
   return -1;
 }
 
-// Descriptors are left open: close_range takes them all at once later, or _exit does.
+// Few descriptors are open at a time, as the limit may be low; those of a step that fails are left to _exit.
 //
 // Targets in /proc, /sys and /dev go by path below the root's descriptor: kDirectory has made sure that these three
 // are directories and no links of the image, what lies in them is ours, and nobody else is in here yet. move_mount
@@ -295,28 +307,28 @@ int RunMountStep(int root, const MountStep& step, BindSource* sources) {
       const char* name;
       bool file = step.kind == MountStep::Kind::kFile;
       int parent = OpenParent(root, step.target, file ? kInside : kStrict, &name);
-      return parent < 0 ? -1 : MakeEntry(parent, name, step);
+      return parent < 0 ? -1 : CloseAnd(parent, MakeEntry(parent, name, step));
     }
     case MountStep::Kind::kDev:
       return MakeDev(root, step);
     case MountStep::Kind::kFilesystem: {
       int mount = NewFilesystem(step);
-      return mount < 0 ? -1 : ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+      return mount < 0 ? -1 : MoveTo(mount, root, step.target);
     }
     case MountStep::Kind::kReadOnly: {
       int mount = ::open_tree(root, step.target,
                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
       if (mount < 0 || SetAttributes(mount, MOUNT_ATTR_RDONLY, true) != 0) return -1;
-      return ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+      return MoveTo(mount, root, step.target);
     }
     case MountStep::Kind::kOwn: {
       int mount = ::open_tree(root, step.source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-      return mount < 0 ? -1 : ::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH);
+      return mount < 0 ? -1 : MoveTo(mount, root, step.target);
     }
     case MountStep::Kind::kBind: {
       int mount = sources->Take(step);
       if (mount < 0) return -1;
-      if (::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH) == 0) return 0;
+      if (::move_mount(mount, "", root, step.target, MOVE_MOUNT_F_EMPTY_PATH) == 0) return CloseAnd(mount, 0);
       int err = errno;
       sources->PutBack(step, mount);
       errno = err;
@@ -333,7 +345,7 @@ int RunMountStep(int root, const MountStep& step, BindSource* sources) {
       // What the host mounts below a volume later shows up in it; below one that is read-only it would be writable.
       bool sealed = volume && (step.attributes & MOUNT_ATTR_RDONLY) != 0;
       if (sealed && SetPropagation(mount, MS_PRIVATE) != 0) return -1;
-      return Attach(mount, target);
+      return CloseAnd(mount, CloseAnd(target, Attach(mount, target)));
     }
   }
   errno = EINVAL;
@@ -620,7 +632,13 @@ pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* f
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
   }
-  return CloneWithStack(args, stack, sizeof stack, function, &child);
+  // Until it executes, the child has our memory but not all of our rights: an app with as many as the child has (and
+  // CAP_SYS_ADMIN) must not get at the one by the other.
+  const bool dumpable = ::prctl(PR_GET_DUMPABLE) == 1;
+  if (dumpable) ::prctl(PR_SET_DUMPABLE, 0);
+  pid_t pid = CloneWithStack(args, stack, sizeof stack, function, &child);
+  if (dumpable) ::prctl(PR_SET_DUMPABLE, 1);
+  return pid;
 }
 
 }  // namespace

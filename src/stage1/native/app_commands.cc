@@ -57,6 +57,11 @@ struct Crossing {
     if (auto subcgroup = ReadFileAt(crossing.pod_dir.get(), pod::kSubcgroupFile, 4096)) {
       crossing.subcgroup = *std::move(subcgroup);
     }
+    // What stage0 has written down: the label of the pod's files is the second line.
+    if (auto labels = ReadFileAt(crossing.pod_dir.get(), pod::kSelinuxFile, 4096)) {
+      std::vector<std::string> lines = Split(*labels, '\n');
+      if (lines.size() > 1) crossing.run_options.selinux_mount_context = lines[1];
+    }
     return crossing;
   }
 

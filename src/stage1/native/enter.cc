@@ -133,6 +133,27 @@ Result<std::array<rlimit, RLIM_NLIMITS>> ReadLimits(int pid) {
   return limits;
 }
 
+// The label that the app's program runs with, for this one: where it has another than ours.
+void PlanLabel(AppPlan& app, int pid) {
+  constexpr char kApparmorFile[] = "attr/apparmor/current";
+  for (const char* name : {kApparmorFile, "attr/current"}) {
+    // EINVAL: no kind of labels is on.
+    auto label = ReadFile(StrCat("/proc/", pid, "/", name), 1 << 16);
+    if (!label) continue;
+    auto own = ReadFile(StrCat("/proc/self/", name), 1 << 16);
+    if (own && *own == *label) return;
+    label->resize(std::min(label->find_first_of(std::string("\0\n", 2)), label->size()));
+    // AppArmor says how it holds: "PROFILE (enforce)".
+    size_t mode = label->rfind(" (");
+    bool apparmor = name == kApparmorFile || mode != std::string::npos;
+    if (mode != std::string::npos) label->resize(mode);
+    if (label->empty() || *label == "unconfined") return;
+    app.label_file = Exists(kApparmorLabelFile) && apparmor ? kApparmorLabelFile : kSelinuxLabelFile;
+    app.label = apparmor ? StrCat("exec ", *label) : *label;
+    return;
+  }
+}
+
 // Those of the namespaces of an app's process that are entered last. One's own user namespace cannot be joined again.
 Result<int> LateNamespaces(int pid) {
   int late = CLONE_NEWCGROUP;
@@ -173,7 +194,7 @@ Result<AppPlan> PlanEntered(int pod_dir, const EnterOptions& options, const appc
   loosened.disable_seccomp |= options.privileged;
   AppPlan app;
   app.name = options.app;
-  TRY(PlanConfinement(app, section, loosened));
+  TRY(PlanConfinement(app, pod_dir, section, loosened));
   // Without a policy there still is a filter that keeps device nodes from being made.
   if (options.privileged) app.seccomp = {};
   app.main.exec = options.argv;
@@ -227,6 +248,7 @@ Result<int> EnterCommand(const std::vector<std::string>& arguments) {
                                " is not running");
   std::vector<Fd> groups = TRY(OpenGroups(pod_dir.get(), process.pid));
   auto limits = TRY(ReadLimits(process.pid));
+  if (!options.privileged) PlanLabel(app, process.pid);
   Fd proc = TRY(Open("/proc", O_PATH | O_DIRECTORY));
   JoinPlan join;
   join.app_process = process.pidfd.get();

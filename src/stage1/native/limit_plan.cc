@@ -113,12 +113,11 @@ void PlanLabel(AppPlan& app, const appc::Isolators& own, const appc::Isolators& 
     return mine ? mine : pods;
   };
   if (auto context = choose(appc::kSelinuxIsolator, appc::SelinuxContext, SelinuxIsOn())) {
-    app.label_file = "/proc/self/attr/exec";
+    app.label_file = kSelinuxLabelFile;
     app.label = *context;
   }
   if (auto profile = choose(appc::kApparmorIsolator, appc::ApparmorProfile, ApparmorIsOn())) {
-    bool own_file = Exists("/proc/self/attr/apparmor/exec");
-    app.label_file = own_file ? "/proc/self/attr/apparmor/exec" : "/proc/self/attr/exec";
+    app.label_file = Exists(kApparmorLabelFile) ? kApparmorLabelFile : kSelinuxLabelFile;
     app.label = StrCat("exec ", *profile);
   }
 }

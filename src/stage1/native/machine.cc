@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,8 +22,8 @@ namespace rkt::native {
 
 namespace {
 
-// The program, with nothing of ours open. -1 where it could not be started.
-pid_t StartProgram(const std::string& program, std::vector<std::string> arguments) {
+// The program, with nothing of ours open but what is given. -1 where it could not be started.
+pid_t StartProgram(const std::string& program, std::vector<std::string> arguments, int in = -1, int out = -1) {
   auto null = Open("/dev/null", O_RDWR);
   if (!null) return -1;
   SpawnOptions spawn;
@@ -30,7 +31,7 @@ pid_t StartProgram(const std::string& program, std::vector<std::string> argument
   spawn.argv = std::move(arguments);
   spawn.argv.insert(spawn.argv.begin(), "systemd");
   spawn.directory = "/";
-  spawn.fds = {{null->get(), 0}, {null->get(), 1}, {2, 2}};
+  spawn.fds = {{in < 0 ? null->get() : in, 0}, {out < 0 ? null->get() : out, 1}, {2, 2}};
   auto child = Child::Spawn(spawn);
   if (!child) return -1;
   pid_t pid = child->pid();
@@ -62,10 +63,42 @@ Machine Machine::FromEnvironment(const std::string& uuid) {
   return machine;
 }
 
+bool Machine::OpenScope() {
+  constexpr int kTimeoutMs = 15000;
+  auto hold = MakePipe(), answer = MakePipe();
+  if (!hold || !answer) return false;
+  holder_pid_ = StartProgram(program_, {"scope", uuid_, StrCat(::getpid())}, hold->first.get(), answer->second.get());
+  holder_ = std::move(hold->second);
+  answer->second.Close();
+  struct pollfd poll = {answer->first.get(), POLLIN, 0};
+  char byte;
+  int ready;
+  do {
+    ready = holder_pid_ > 0 ? ::poll(&poll, 1, kTimeoutMs) : 0;
+  } while (ready < 0 && errno == EINTR);
+  in_scope_ = ready == 1 && ::read(answer->first.get(), &byte, 1) == 1;
+  if (!in_scope_) {
+    CloseHolder();
+    program_.clear();
+  }
+  return in_scope_;
+}
+
+void Machine::CloseHolder() {
+  holder_.Close();
+  while (holder_pid_ > 0 && ::waitpid(holder_pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  holder_pid_ = -1;
+}
+
 void Machine::Register(pid_t pod, const std::string& pod_path) {
   if (program_.empty()) return;
-  registering_ = StartProgram(program_, {"register", uuid_, StrCat(pod), StrCat(::getpid()),
-                                         StrCat(pod_path, "/", pod::kStage1Rootfs)});
+  std::vector<std::string> arguments = {"register", uuid_, StrCat(pod), StrCat(::getpid()),
+                                        StrCat(pod_path, "/", pod::kStage1Rootfs)};
+  // The pod is in the scope itself by now.
+  if (in_scope_) arguments.emplace_back("in-scope");
+  CloseHolder();
+  registering_ = StartProgram(program_, std::move(arguments));
   registered_ = registering_ > 0;
 }
 

@@ -11,6 +11,8 @@
 
 #include <string>
 
+#include "base/fd.h"
+
 namespace rkt::native {
 
 class Machine {
@@ -20,6 +22,11 @@ class Machine {
 
   // Whether there is a machined; the host's file systems are then needed as long as the pod runs.
   bool wanted() const { return !program_.empty(); }
+  // Asks systemd for the pod's scope, in which a process of ours waits until the pod is registered or we have ended;
+  // waits for the answer. False: there will be none, and nothing to register.
+  bool OpenScope();
+  // In a copy of this process: what keeps the scope alive is the original's.
+  void LeaveScope() { holder_.Close(); }
   // Starts the registration and does not wait for it.
   void Register(pid_t pod, const std::string& pod_path);
   // Reaps the registration, if it has ended. To be called when a child has.
@@ -33,9 +40,13 @@ class Machine {
   void AwaitScope(const std::string& subcgroup);
 
  private:
+  void CloseHolder();
   bool EndRegistration();
   std::string program_;
   std::string uuid_;
+  Fd holder_;               // closed: the process that keeps the scope alive ends
+  pid_t holder_pid_ = -1;
+  bool in_scope_ = false;
   pid_t registering_ = -1;
   bool registered_ = false;
 };

@@ -5,6 +5,8 @@
 
 // What stage0 asks of this stage1 on its command line (interface version 6; docs/stage1-contract.md).
 
+#include <sys/resource.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,8 +34,12 @@ struct RunOptions {
   std::optional<IdRange> private_users;  // the host's ids that the pod's users are
   std::string resolv_mode = "default";  // "host", "stage0", "none", "default"
   std::string hosts_mode = "default";   // "host", "stage0", "default"
+  // Of SELinux, by the contract's variables; empty: none. What apps run with that have no label of their own, and what
+  // their files have.
+  std::string selinux_context, selinux_mount_context;
   bool tun_device = false;           // the host has /dev/net/tun (looked up by run, no argument)
   std::string terminal;              // the caller's TERM where the app gets a terminal (likewise)
+  std::optional<rlimit> open_files;  // the caller's limit of open files, where this process has raised its own (likewise)
   bool skip_limits = false;          // limits that this machine cannot set are left out (by the environment, no argument)
 
   bool PrivateIpc() const { return ipc != "parent"; }

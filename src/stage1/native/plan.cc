@@ -4,6 +4,8 @@
 #include "stage1/native/plan.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include "base/file.h"
@@ -14,6 +16,7 @@
 #include "stage1/common/metadata.h"
 #include "stage1/common/program_lookup.h"
 #include "stage1/common/seccomp.h"
+#include "stage1/common/seccomp_cache.h"
 #include "stage1/common/stop_signal.h"
 #include "stage1/native/volume_plan.h"
 
@@ -21,7 +24,7 @@ namespace rkt::native {
 
 namespace {
 
-Status PlanSeccomp(AppPlan& app, const appc::App& section, const RunOptions& options) {
+Status PlanSeccomp(AppPlan& app, int pod_dir, const appc::App& section, const RunOptions& options) {
   auto isolators = appc::GetSeccomp(section.isolators);
   if (isolators.size() > 1) return Err(Code::kInvalid, "more than one seccomp isolator");
   stage1::SeccompPolicy policy;
@@ -37,7 +40,7 @@ Status PlanSeccomp(AppPlan& app, const appc::App& section, const RunOptions& opt
     app.seccomp = stage1::DefaultSeccompFilter();
     return {};
   }
-  app.seccomp_own = TRY(stage1::CompileSeccomp(policy));
+  app.seccomp_own = TRY(stage1::CompileSeccompOnce(policy, pod_dir));
   app.seccomp = app.seccomp_own;
   return {};
 }
@@ -167,7 +170,12 @@ bool HasLabel(const appc::Isolators& isolators) {
   return appc::SelinuxContext(isolators) || appc::ApparmorProfile(isolators);
 }
 
-Status PlanAppLabel(AppPlan& app, PodPlan& plan, int pod_dir, const appc::App& section, const appc::PodManifest& manifest) {
+Status PlanAppLabel(AppPlan& app, PodPlan& plan, int pod_dir, const appc::App& section, const appc::PodManifest& manifest,
+                    const RunOptions& options) {
+  if (!options.selinux_context.empty()) {
+    app.label_file = kSelinuxLabelFile;
+    app.label = options.selinux_context;
+  }
   if (!HasLabel(section.isolators) && !HasLabel(manifest.isolators)) return {};
   std::string text = TRY(ReadFileAt(pod_dir, pod::AppImageManifest(app.name)));
   appc::ImageManifest image = TRY_CTX(appc::ParseImageManifest(text), "image manifest");
@@ -221,10 +229,10 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int st
   app.readonly_rootfs = runtime.read_only_root_fs;
   TRY(PlanStreams(app, runtime.annotations));
   app.stop_timeout_seconds = StopTimeout(runtime.annotations);
-  TRY(PlanConfinement(app, section, options));
+  TRY(PlanConfinement(app, pod_dir, section, options));
   // Of an app that comes while the pod runs; at the pod's start it is not known yet.
   if (!plan.metadata_url.empty()) stage1::SetMetadataUrl(app.environment, plan.metadata_url);
-  TRY(PlanAppLabel(app, plan, pod_dir, section, manifest));
+  TRY(PlanAppLabel(app, plan, pod_dir, section, manifest, options));
   Fd root = TRY(OpenAt(stage1, StrCat(stage1_path, app.rootfs), O_PATH | O_DIRECTORY | O_NOFOLLOW));
   ImageFacts docker(pod_dir, runtime.name);
   auto mounts = TRY(PlanUserMounts(plan, volumes, manifest, runtime, section,
@@ -251,7 +259,7 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int st
 
 }  // namespace
 
-Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options) {
+Status PlanConfinement(AppPlan& app, int pod_dir, const appc::App& section, const RunOptions& options) {
   app.working_directory = section.working_directory.empty() ? "/" : section.working_directory;
   app.allow_devices = options.disable_paths;
   app.private_users = options.private_users.has_value();
@@ -267,7 +275,12 @@ Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions&
   }
   app.environment = TRY(stage1::AppEnvironment(environment));
   TRY(PlanCapabilities(app, section, options));
-  TRY(PlanSeccomp(app, section, options));
+  TRY(PlanSeccomp(app, pod_dir, section, options));
+  // Before those that the app has of its own.
+  if (options.open_files) {
+    app.rlimits.push_back({RLIMIT_NOFILE, *options.open_files});
+    app.rlimit_names.push_back("nofile");
+  }
   return PlanLimits(app, section.isolators);
 }
 
@@ -276,6 +289,7 @@ Result<PodPlan> MakePodPlan(int pod_dir, const appc::PodManifest& manifest, cons
   plan.uuid = options.uuid;
   plan.hostname = options.hostname.empty() ? StrCat("rkt-", options.uuid) : options.hostname;
   plan.private_ipc = options.PrivateIpc();
+  plan.file_label = options.selinux_mount_context;
   plan.private_users = options.private_users;
   plan.interactive = options.interactive;
   plan.grows = options.mutable_pod;
@@ -310,6 +324,7 @@ Result<PodPlan> MakeAddedPlan(int pod_dir, const appc::PodManifest& manifest, co
   PodPlan plan;
   plan.uuid = options.uuid;
   plan.private_users = options.private_users;
+  plan.file_label = options.selinux_mount_context;
   VolumeTable volumes(plan, AddedVolumesDir(app), from == AddedFrom::kPod);
   appc::App of_image;
   if (!runtime->app) of_image = TRY(ImageSection(pod_dir, app, options));

@@ -57,6 +57,11 @@ struct ProgramPlan {
 // Seconds between SIGTERM and SIGKILL when an app is stopped, unless its annotation says more or less.
 inline constexpr int kStopTimeoutSeconds = 90;
 
+// Where a program's label of SELinux is written before it starts; other kinds have files of their own, on kernels that
+// know more than one kind.
+inline constexpr char kSelinuxLabelFile[] = "/proc/self/attr/exec";
+inline constexpr char kApparmorLabelFile[] = "/proc/self/attr/apparmor/exec";
+
 // Where one of an app's standard streams leads.
 enum class StreamMode : uint8_t {
   kNull,
@@ -130,6 +135,7 @@ struct PodPlan {
     const char* source;
   };
   std::vector<NetworkFile> network_files;
+  std::string file_label;              // of SELinux, for the files of the pod's own volumes; empty: none
   std::deque<VolumePlan> volumes;      // mount steps point into them
   cgroup::Limits limits;               // of all apps together
   // Some app could get at any device without a policy; those of the volumes, beside the pseudo devices.
@@ -168,7 +174,7 @@ Result<PodPlan> MakeAddedPlan(int pod_dir, const appc::PodManifest& manifest, co
 std::string AddedVolumesDir(std::string_view app);
 
 // One app's identity, confinement and environment, without its mounts: what `enter` needs too.
-Status PlanConfinement(AppPlan& app, const appc::App& section, const RunOptions& options);
+Status PlanConfinement(AppPlan& app, int pod_dir, const appc::App& section, const RunOptions& options);
 
 // --- isolators (limit_plan.cc)
 

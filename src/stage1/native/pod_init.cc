@@ -91,7 +91,8 @@ Status FillDev(int root, int dev, const PodPlan& plan, const RunOptions& options
   }
   TRY(AttachMountAt(dev, root, "dev"));
   Fd pts = TRY(NewMount("devpts",
-                        {{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                        Labelled({{"source", "devpts"}, {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}},
+                                 options),
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   return AttachMountAt(pts.get(), root, "dev/pts");
 }
@@ -101,7 +102,8 @@ Status FillDev(int root, int dev, const PodPlan& plan, const RunOptions& options
 // overlay of the pod's root), and beside it the pod's terminals.
 Status MakeDev(int root, const PodPlan& plan, const RunOptions& options) {
   // Apps can fill it (/dev/shm); each file in it takes the kernel's memory, empty or not.
-  Fd dev = TRY(NewMount("tmpfs", {{"source", "tmpfs"}, {"mode", "0755"}, {"nr_inodes", kMostSharedFiles}},
+  Fd dev = TRY(NewMount("tmpfs",
+                        Labelled({{"source", "tmpfs"}, {"mode", "0755"}, {"nr_inodes", kMostSharedFiles}}, options),
                         MOUNT_ATTR_NOSUID));
   if (plan.grows || BindsDevices(plan)) TRY(MakeDeviceNodes(dev.get(), options.tun_device, 0));
   return FillDev(root, dev.get(), plan, options);

@@ -36,17 +36,23 @@ Status MapBelow(int mount, const std::string& path, int user_namespace) {
 Result<Fd> MakeDevMount(const RunOptions& options) {
   uint32_t owner = options.private_users->shift;
   Fd dev = TRY(NewMount("tmpfs",
-                        {{"source", "tmpfs"},
-                         {"mode", "0755"},
-                         {"nr_inodes", kMostSharedFiles},
-                         {"uid", StrCat(owner)},
-                         {"gid", StrCat(owner)}},
+                        Labelled({{"source", "tmpfs"},
+                                  {"mode", "0755"},
+                                  {"nr_inodes", kMostSharedFiles},
+                                  {"uid", StrCat(owner)},
+                                  {"gid", StrCat(owner)}},
+                                 options),
                         MOUNT_ATTR_NOSUID));
   TRY(MakeDeviceNodes(dev.get(), options.tun_device, owner));
   return dev;
 }
 
 }  // namespace
+
+MountParameters Labelled(MountParameters parameters, const RunOptions& options) {
+  if (!options.selinux_mount_context.empty()) parameters.emplace_back("context", options.selinux_mount_context);
+  return parameters;
+}
 
 Result<Fd> MapVolume(const VolumePlan& volume, int user_namespace, const IdRange& users) {
   // The path is the host's and the administrator's: links in it are followed.

@@ -9,11 +9,15 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/mount.h"
 #include "base/result.h"
 #include "stage1/native/options.h"
 #include "stage1/native/plan.h"
 
 namespace rkt::native {
+
+// The parameters of a mount of the pod's own, with the label that all files in it have.
+MountParameters Labelled(MountParameters parameters, const RunOptions& options);
 
 // Files and directories in the memory of a pod (its /dev).
 inline constexpr char kMostSharedFiles[] = "262144";

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +61,31 @@ bool IsTold(const char* name) {
   return word != nullptr && ParseInt(word) == ::getpid();
 }
 
+std::string Variable(const char* name) {
+  const char* value = ::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// Every app takes some open files of ours, and the caller's limit (LimitNOFILE of a unit) may be lower. Raised, it is so
+// for us alone: the apps get the caller's again. kUnsupported where it cannot be.
+Status RaiseOpenFiles(RunOptions& options, size_t apps) {
+  constexpr rlim_t kOfPod = 24, kOfApp = 12, kRoom = 1024;
+  rlim_t needed = kOfPod + kOfApp * apps;
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return SysErr("getrlimit");
+  // Nobody knows how many apps will come.
+  if (limit.rlim_cur >= (options.mutable_pod ? std::max(needed, kRoom) : needed)) return {};
+  struct rlimit raised = {std::min(std::max(needed, kRoom), std::max(limit.rlim_max, needed)),
+                          std::max(limit.rlim_max, needed)};
+  if (raised.rlim_cur <= limit.rlim_cur) return {};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+    return Err(Code::kInvalid, "a pod of ", apps, apps == 1 ? " app" : " apps", " needs ", needed,
+               " open files, and the limit is ", limit.rlim_max, " (LimitNOFILE= of a unit, ulimit -n)");
+  }
+  options.open_files = limit;
+  return {};
+}
+
 // What kind of terminal the caller has, as `enter` tells a command too.
 std::string TerminalName() {
   const char* term = ::getenv("TERM");
@@ -100,7 +126,7 @@ Status OpenLogs(int pod_dir, const PodPlan& plan, SupervisorFiles& files) {
   return {};
 }
 
-Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, const Machine& machine, bool skip_limits) {
+Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, Machine& machine, bool skip_limits) {
   cgroup::PodRequest request = GroupRequest(plan);
   request.machine = machine.wanted();
   if (!HasOwnPidMax()) request.default_pids = plan.task_limit;
@@ -109,6 +135,8 @@ Result<cgroup::PodGroups> MakeGroups(int pod_dir, const PodPlan& plan, const Mac
     // Written before they are made: whoever collects the pod must find them.
     TRY(WriteFileAt(pod_dir, pod::kSubcgroupFile, groups_plan.subcgroup, 0644, true));
   }
+  // Without it the groups are the same, and the pod is none of machined's.
+  if (groups_plan.scope) machine.OpenScope();
   auto groups = cgroup::Make(std::move(groups_plan), plan.uuid, skip_limits);
   if (!groups && groups.error().code() == Code::kUnsupported) {
     return Err(Code::kUnsupported, groups.error().Text(), " (--insecure-options=limits runs the pod without)");
@@ -183,7 +211,7 @@ Status EnterByFile(cgroup::PodGroups& groups) {
 
 // Clones pid 1 of the pod into its namespaces.
 Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles& files, int stop_timeout,
-                       CommandLine command_line, const std::string& pod_path) {
+                       CommandLine command_line, const std::string& pod_path, Machine& machine) {
   struct clone_args args = {};
   args.flags = CLONE_NEWPID | CLONE_NEWUTS;
   if (!plan.shares_mount_namespace) args.flags |= CLONE_NEWNS;
@@ -199,6 +227,7 @@ Result<pid_t> ClonePod(PodPlan& plan, const RunOptions& options, SupervisorFiles
     args.flags |= CLONE_NEWCGROUP;
   }
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) machine.LeaveScope();
   if (pid == 0) PodMain(plan, options, std::move(files), stop_timeout, command_line, pod_path);
   if (pid < 0) return SysErr("cloning the pod's namespaces");
   return static_cast<pid_t>(pid);
@@ -229,9 +258,12 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   options.tun_device = Exists("/dev/net/tun");
   if (options.interactive && ::isatty(0)) options.terminal = TerminalName();
   options.skip_limits = IsTold("RKT_SKIP_LIMITS");
+  options.selinux_context = Variable("RKT_SELINUX_CONTEXT");
+  options.selinux_mount_context = Variable("RKT_SELINUX_MOUNT_CONTEXT");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
   std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
   appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
+  TRY(RaiseOpenFiles(options, manifest.apps.size()));
   auto planned = MakePodPlan(pod_dir.get(), manifest, options);
   if (!planned && planned.error().code() == Code::kUnsupported) {
     // A capability that nobody knows: 1, as it always was; 254 is for what keeps a pod from being tried.
@@ -298,7 +330,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   sigaddset(&waited, SIGCHLD);
 
   TerminalModes terminal(0);
-  auto pod = ClonePod(plan, options, files, StopTimeout(plan), command_line, pod_path);
+  auto pod = ClonePod(plan, options, files, StopTimeout(plan), command_line, pod_path, machine);
   int status = 254;
   Status written;
   if (pod && plan.private_users) {
@@ -318,7 +350,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (written) machine.Register(*pod, pod_path);
     status = StatusOf(notifier.active() ? notifier.WaitForPod(*pod, waited, machine)
                                         : WaitForPod(*pod, waited, machine));
-    if (groups.subcgroup.ends_with(cgroup::ScopeName(plan.uuid))) {
+    if (groups.subcgroup == StrCat("machine.slice/", cgroup::ScopeName(plan.uuid))) {
       machine.AwaitScope(groups.subcgroup);
     } else {
       machine.Unregister();

@@ -70,6 +70,21 @@ Status Session::OpenTerminal(int pod_root, int app_pid) {
   return {};
 }
 
+// Terminals are the caller's alone: a program that stays behind would go on reading what is typed.
+Status Session::RelayTerminals(AppChildPlan& plan) {
+  relays_.reserve(3);
+  for (int fd = 0; fd < 3; ++fd) {
+    int& stream = fd == 0 ? plan.stdin_fd : fd == 1 ? plan.stdout_fd : plan.stderr_fd;
+    if (stream != fd || ::isatty(fd) != 1) continue;
+    Relay& relay = relays_.emplace_back(fd, fd == 0);
+    TRY(relay.Open());
+    stream = relay.program_end();
+  }
+  // Of a program that no longer reads.
+  if (!relays_.empty()) ::signal(SIGPIPE, SIG_IGN);
+  return {};
+}
+
 Status Session::Connect(AppChildPlan& plan) {
   plan.stdin_fd = 0;
   plan.stdout_fd = 1;
@@ -82,6 +97,7 @@ Status Session::Connect(AppChildPlan& plan) {
     if (::isatty(2) == 1) plan.stderr_fd = slave_.get();
     plan.controlling_terminal = true;
   }
+  TRY(RelayTerminals(plan));
   sigset_t set = Answered();
   if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return SysErr("sigprocmask");
   sigset_t ignored = ResetIgnoredSignals();
@@ -177,19 +193,22 @@ void Session::ShowRest() {
 int Session::Attend(pid_t pid) {
   pid_ = pid;
   int status = 0;
+  for (Relay& relay : relays_) relay.Start();
   if (master_) {
     caller_.MakeRaw();
     slave_.Close();
   }
   for (bool ended = false; !ended;) {
-    struct pollfd polls[4] = {{signals_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {-1, 0, 0}, {-1, POLLOUT, 0}};
+    struct pollfd polls[7] = {{signals_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {-1, 0, 0}, {-1, POLLOUT, 0},
+                              {-1, 0, 0}, {-1, 0, 0}, {-1, 0, 0}};
+    for (size_t i = 0; i < relays_.size(); ++i) polls[4 + i] = relays_[i].Wanted();
     if (master_) {
       if (keyboard_open_ && typed_.empty()) polls[1].fd = 0;
       polls[2].events = static_cast<short>((shown_.size() < kPiece ? POLLIN : 0) | (typed_.empty() ? 0 : POLLOUT));
       if (polls[2].events != 0 && !deserted_) polls[2].fd = master_.get();
       if (!shown_.empty()) polls[3].fd = 1;
     }
-    int ready = ::poll(polls, 4, deserted_ ? kDesertedMs : -1);
+    int ready = ::poll(polls, 7, deserted_ ? kDesertedMs : -1);
     deserted_ = false;
     if (ready <= 0) continue;
     if (polls[1].revents != 0) ReadKeyboard();
@@ -199,9 +218,13 @@ int Session::Attend(pid_t pid) {
     }
     if ((polls[2].revents & (POLLIN | POLLHUP)) != 0) ReadProgram();
     if (polls[3].revents != 0) Show();
+    for (size_t i = 0; i < relays_.size(); ++i) {
+      if (polls[4 + i].revents != 0) relays_[i].Serve();
+    }
     // SIGCHLD waits here also where the program ended before anybody listened.
     if (polls[0].revents != 0) ended = TakeSignals(status);
   }
+  for (Relay& relay : relays_) relay.Finish();
   if (master_) {
     ShowRest();
     caller_.Restore();

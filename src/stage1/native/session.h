@@ -11,9 +11,13 @@
 
 #include <string>
 
+#include <string>
+#include <vector>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "stage1/native/app_child.h"
+#include "stage1/native/relay.h"
 #include "stage1/native/terminal.h"
 
 namespace rkt::native {
@@ -25,7 +29,7 @@ class Session {
   // Makes the terminal in the devpts of the pod, whose root this is; its modes and its size are those of the caller's.
   // `app_pid`: a process of the pod's user namespace, as the host counts.
   Status OpenTerminal(int pod_root, int app_pid);
-  // Says in the plan which streams the program gets; the terminal becomes the plan's user's. From here on signals wait
+  // Says in the plan which streams the program gets: never a terminal of the caller's; the terminal becomes the plan's user's. From here on signals wait
   // for Attend.
   Status Connect(AppChildPlan& plan);
   // Until the program has ended: carries what is typed and shown, hands signals on to the program's process group.
@@ -34,6 +38,7 @@ class Session {
 
  private:
   bool TakeSignals(int& status);  // whether the program has ended
+  Status RelayTerminals(AppChildPlan& plan);
   void ReadKeyboard();
   void ReadProgram();
   void Show();
@@ -42,6 +47,7 @@ class Session {
   pid_t pid_ = -1;
   Fd master_, slave_;
   Fd signals_;
+  std::vector<Relay> relays_;      // of those streams that are terminals, where the program gets none of its own
   TerminalModes caller_{0};
   std::string uid_map_, gid_map_;
   std::string typed_;              // what the program's terminal has not taken yet

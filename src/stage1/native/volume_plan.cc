@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -234,6 +235,17 @@ Status AttachVolume(int root, const VolumePlan& volume, int mount) {
   return AttachMountAt(mount, root, volume.mount_path);
 }
 
+namespace {
+
+// What is made in the directory gets its label. File systems without labels have none to give.
+Status LabelDirectory(int directory, const std::string& label) {
+  if (label.empty()) return {};
+  if (::fsetxattr(directory, "security.selinux", label.c_str(), label.size() + 1, 0) == 0) return {};
+  return errno == ENOTSUP ? Status() : SysErr("label of SELinux");
+}
+
+}  // namespace
+
 Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {
   for (const VolumePlan& volume : plan.volumes) {
     if (!volume.empty) continue;
@@ -243,6 +255,7 @@ Status MakeEmptyVolumes(int pod_dir, const PodPlan& plan) {
     if (::fchown(dir.get(), volume.uid, volume.gid) != 0 || ::fchmod(dir.get(), volume.mode) != 0) {
       return SysErr("volume ", volume.source);
     }
+    TRY_CTX(LabelDirectory(dir.get(), plan.file_label), "volume ", volume.source);
     if (!volume.image_path.empty()) {
       TRY_CTX(plan.private_users ? CopyUpMapped(pod_dir, volume, *plan.private_users, std::move(dir))
                                  : CopyUp(pod_dir, volume, dir.get()), "filling the volume for ", volume.image_path, " from the image");

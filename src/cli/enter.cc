@@ -87,7 +87,8 @@ environment and working directory. TERM is the caller's. Without a command it is
 /bin/bash. What is behind the UUID belongs to the command, flags included.
 
 On a terminal the command gets a terminal of its own in the pod; otherwise it gets
-standard input, output and error as they are. Signals are passed on, and the exit
+standard input, output and error as they are, or a pipe in the place of one that is
+a terminal. Signals are passed on, and the exit
 status is the command's.)",
     .flags = kEnterFlags,
     .run = RunEnter,

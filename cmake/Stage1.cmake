@@ -29,7 +29,7 @@ function(rkt_stage1 flavor)
   set(pack ${PROJECT_SOURCE_DIR}/cmake/pack-stage1.sh)
   add_custom_command(OUTPUT ${aci}
     COMMAND ${pack} ${aci} ${manifest} $<TARGET_FILE:${STAGE1_PROGRAM}>
-            ${names} -- etc opt/stage2 rkt/env rkt/status ${STAGE1_DIRS} -- ${tree_header}
+            ${names} -- etc opt/stage2 rkt/env rkt/status ${STAGE1_DIRS} -- ${tree_header} ${STAGE1_INTERFACE}
     DEPENDS ${STAGE1_PROGRAM} ${manifest} ${pack}
     BYPRODUCTS ${tree_header}
     COMMENT "Packing stage1-${flavor}.aci" VERBATIM)

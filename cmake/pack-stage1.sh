@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The rkt Authors
 #
-# pack-stage1.sh OUTPUT MANIFEST PROGRAM ENTRY... -- DIRECTORY... -- HEADER
+# pack-stage1.sh OUTPUT MANIFEST PROGRAM ENTRY... -- DIRECTORY... -- HEADER INTERFACE
 # Makes a stage1 image of one program, linked under every ENTRY, and empty directories, and a C++ header with the ID that
-# its tree has in the tree store. Used by rkt_stage1().
+# its tree has in the tree store and the version of its interface. Used by rkt_stage1().
 set -eu
 umask 022
 output=$1 manifest=$2 program=$3
@@ -31,7 +31,7 @@ while [ "$1" != -- ]; do
   mkdir -p "$work/rootfs/$1"
   shift
 done
-header=$2
+header=$2 interface=$3
 chmod -R go-w,a+rX "$work/rootfs" "$work/manifest"
 tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar \
     -cf "$work/image.tar" manifest rootfs
@@ -39,6 +39,9 @@ tar -C "$work" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --form
 half_hash() { printf 'sha512-'; sha512sum | cut -c 1-64 | tr -d '\n'; }
 tree=deps-$(half_hash <"$work/image.tar" | half_hash)
 mkdir -p "$(dirname "$header")"
-printf '#pragma once\n\nconstexpr char kLinkedStage1Tree[] = "%s";\n' "$tree" >"$header"
+{
+  printf '#pragma once\n\nconstexpr char kLinkedStage1Tree[] = "%s";\n' "$tree"
+  printf 'constexpr int kLinkedStage1Interface = %s;\n' "$interface"
+} >"$header"
 gzip -n -6 "$work/image.tar"
 mv "$work/image.tar.gz" "$output"

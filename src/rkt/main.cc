@@ -12,14 +12,16 @@
 #include <vector>
 
 #include "cli/dispatch.h"
-#include "linked_stage1_tree.h"  // made by the build: kLinkedStage1Tree
+#include "linked_stage1_tree.h"  // made by the build: kLinkedStage1Tree, kLinkedStage1Interface
 #include "stage1/native/entry.h"
 
 namespace {
 
 rkt::native::CommandLine command_line;
 
-int RunNative(const std::vector<std::string>& argv) { return rkt::native::EntryPoint(argv, command_line); }
+int RunNative(const std::vector<std::string>& argv, const rkt::appc::PodManifest* manifest) {
+  return rkt::native::EntryPoint(argv, command_line, manifest);
+}
 
 // Whoever starts rkt without standard streams shall not have its messages in a file that happens to be opened next. As
 // before, reading and writing there fails.
@@ -29,7 +31,8 @@ void HoldStandardStreams() {
   }
 }
 
-constexpr rkt::stage0::LinkedStage1 kLinked = {kLinkedStage1Tree, "/init", rkt::native::kRootDirectories, RunNative};
+constexpr rkt::stage0::LinkedStage1 kLinked = {kLinkedStage1Tree, "/init", kLinkedStage1Interface,
+                                               rkt::native::kRootDirectories, RunNative};
 
 }  // namespace
 

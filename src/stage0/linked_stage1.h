@@ -13,14 +13,20 @@
 #include <string_view>
 #include <vector>
 
+namespace rkt::appc {
+struct PodManifest;
+}
+
 namespace rkt::stage0 {
 
 struct LinkedStage1 {
   std::string_view tree_id;  // in the tree store, of the image with the same program
   std::string_view run;      // the entry point that is linked in, as the image's manifest names it
+  int interface_version;     // as the image's manifest has it
   // What its root needs besides the directories that every stage1's has; parents first.
   std::span<const char* const> directories;
-  int (*start)(const std::vector<std::string>& argv);  // gives the exit status
+  // Gives the exit status. `manifest` is what POD/pod says where this process wrote it; null: it is to be read.
+  int (*start)(const std::vector<std::string>& argv, const appc::PodManifest* manifest);
 };
 
 }  // namespace rkt::stage0

@@ -45,10 +45,18 @@ std::string UsersText(const Preparation& preparation) {
   return preparation.users ? FormatIdRange(preparation.users->range) : "";
 }
 
+// The stage1 that is linked in, where it is the pod's. A copy of its tree may have been changed by hand: that is executed.
+const LinkedStage1* LinkedStage1Of(const Preparation& preparation, const RunOptions& options) {
+  const LinkedStage1* linked = options.linked;
+  return linked != nullptr && preparation.overlay && linked->tree_id == preparation.stage1_tree ? linked : nullptr;
+}
+
 // The path is that of the pod in `run`, where it will be by then.
 Result<Start> PlanStart(const pod::Pods& pods, const Preparation& preparation,
-                        const RunOptions& options, const SelinuxLabels& labels) {
-  Stage1Contract contract = TRY(Stage1Contract::Parse(preparation.stage1_manifest));
+                        const RunOptions& options, const LinkedStage1* linked, const SelinuxLabels& labels) {
+  Stage1Contract contract = linked != nullptr && !options.mutable_pod
+                                ? Stage1Contract::ForRun(linked->interface_version, linked->run)
+                                : TRY(Stage1Contract::Parse(preparation.stage1_manifest));
   Start start;
   start.entry = contract.EntryPoint("run");
   if (start.entry.empty()) return Err(Code::kInvalid, "the stage1 image has no run entry point");
@@ -99,18 +107,18 @@ void CloseWhatExecWould() {
 }
 
 // The stage1 of this process, entered as if it were executed.
-[[noreturn]] void EnterLinkedStage1(const LinkedStage1& linked, Start& start) {
+[[noreturn]] void EnterLinkedStage1(const LinkedStage1& linked, Start& start, const appc::PodManifest* manifest) {
   static std::vector<char*> environment;
   environment = Pointers(start.env);
   environ = environment.data();
   CloseWhatExecWould();
-  ::_exit(linked.start(start.argv));
+  ::_exit(linked.start(start.argv, manifest));
 }
 
 // Returns only where it failed.
-Status BecomeStage1(Start start, Lock& lock, const LinkedStage1* linked) {
+Status BecomeStage1(Start start, Lock& lock, const LinkedStage1* linked, const appc::PodManifest* manifest) {
   TRY(lock.KeepThroughExec());
-  if (linked != nullptr) EnterLinkedStage1(*linked, start);
+  if (linked != nullptr) EnterLinkedStage1(*linked, start, manifest);
   ::execve(start.program.c_str(), Pointers(start.argv).data(), Pointers(start.env).data());
   return SysErr("executing stage1's ", start.program);
 }
@@ -131,9 +139,12 @@ Status MountOverlays(const store::Store& store, const Preparation& preparation, 
   return MountAppOverlays(store, preparation.apps, label);
 }
 
-Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options) {
+// `manifest` is what POD/pod says, null where it was not made here.
+Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& options,
+                const appc::PodManifest* manifest) {
+  const LinkedStage1* linked = LinkedStage1Of(preparation, options);
   SelinuxLabels labels = TRY_CTX(TakeSelinuxLabels(pods, preparation.pod), "labels of SELinux");
-  Start start = TRY(PlanStart(pods, preparation, options, labels));
+  Start start = TRY(PlanStart(pods, preparation, options, linked, labels));
   TRY(WriteFileAt(preparation.pod.fd(), pod::kRuntimeConfigFile,
                   RuntimeConfig(options, UsersText(preparation)), 0640, true));
   TRY(WriteNameFiles(preparation.pod, options));
@@ -145,12 +156,7 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
   TRY(pods.Move(preparation.pod, pod::Stage::kRun));
   if (::fchdir(preparation.pod.fd()) != 0) return SysErr("entering ", preparation.pod.path());
   TRY(EnterPrivateMounts());
-  const LinkedStage1* linked = options.linked;
-  // A copy of stage1's tree may have been changed by hand: it is executed.
-  if (!preparation.overlay || linked == nullptr || linked->tree_id != preparation.stage1_tree ||
-      linked->run != start.entry) {
-    linked = nullptr;
-  }
+  if (linked != nullptr && linked->run != start.entry) linked = nullptr;
   if (preparation.overlay) {
     store::Store store = TRY(store::Store::OpenExisting(pods.data_dir()));
     TRY(MountOverlays(store, preparation, linked, labels.mount));
@@ -163,7 +169,7 @@ Status StartPod(pod::Pods& pods, Preparation& preparation, const RunOptions& opt
       TRY(MapDirectory(AT_FDCWD, pod::kStage1Rootfs, preparation.users->user_namespace.get()));
     }
   }
-  return BecomeStage1(std::move(start), preparation.lock, linked);
+  return BecomeStage1(std::move(start), preparation.lock, linked, manifest);
 }
 
 // What Prepare wrote, read again.
@@ -205,7 +211,7 @@ Result<Preparation> OpenPrepared(pod::Pods& pods, const std::string& uuid) {
 Status Run(store::Store& store, const PrepareOptions& prepare, const RunOptions& options) {
   pod::Pods pods = TRY(pod::Pods::Open(prepare.data_dir));
   Preparation preparation = TRY(PrepareLocked(pods, store, prepare));
-  Status failed = StartPod(pods, preparation, WithToken(options));
+  Status failed = StartPod(pods, preparation, WithToken(options), prepare.manifest);
   (void)UnregisterPod(preparation.pod);
   // Nothing has run: nobody misses the pod.
   UnmountOverlays(preparation.pod);
@@ -221,7 +227,7 @@ Status RunPrepared(const std::string& data_dir, const std::string& uuid,
     return Err(Code::kInvalid, "interactive option only supports pods with one app");
   }
   // Where this fails behind the rename, the pod counts as exited and is collected as one.
-  Status failed = StartPod(pods, preparation, WithToken(options));
+  Status failed = StartPod(pods, preparation, WithToken(options), nullptr);
   (void)UnregisterPod(preparation.pod);
   return failed;
 }

@@ -72,6 +72,13 @@ Result<Stage1Contract> Stage1Contract::Parse(std::string_view manifest_bytes) {
   return From(TRY_CTX(appc::ParseImageManifest(manifest_bytes), "stage1's image manifest"));
 }
 
+Stage1Contract Stage1Contract::ForRun(int interface_version, std::string_view entry_point) {
+  Stage1Contract contract;
+  contract.version_ = interface_version;
+  contract.entry_points_.emplace("run", entry_point);
+  return contract;
+}
+
 std::string Stage1Contract::EntryPoint(std::string_view name) const {
   auto found = entry_points_.find(name);
   if (found == entry_points_.end() || found->second.empty()) return "";

@@ -23,6 +23,8 @@ class Stage1Contract {
   // kInvalid where the interface version is no number.
   static Result<Stage1Contract> From(const appc::ImageManifest& manifest);
   static Result<Stage1Contract> Parse(std::string_view manifest_bytes);
+  // What `run` needs to know of a stage1 whose manifest need not be read. It has no entry points but that one.
+  static Stage1Contract ForRun(int interface_version, std::string_view entry_point);
 
   int version() const { return version_; }
   // Path of an entry point ("run", "app/rm") inside stage1's root, beginning with '/'; empty where

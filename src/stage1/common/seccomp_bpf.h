@@ -3,9 +3,9 @@
 
 #pragma once
 
-// Turns tables of verdicts into a BPF program: one search tree per architecture, leaves shared. The
-// way to a plain verdict looks at nothing but architecture and number, so the kernel (5.11) caches
-// it as a bit.
+// Turns tables of verdicts into a BPF program: a search tree for the native architecture, in which the way to a plain
+// verdict looks at nothing but architecture and number, so that the kernel (5.11) caches it as a bit; for the others
+// tables of bits, which are shorter.
 
 #include <linux/filter.h>
 

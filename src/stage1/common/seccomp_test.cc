@@ -51,7 +51,7 @@ uint32_t Judge(const std::vector<sock_filter>& program, uint32_t arch, uint32_t 
   data.arch = arch;
   data.nr = static_cast<int>(number);
   for (size_t i = 0; i < args.size(); ++i) data.args[i] = args[i];
-  uint32_t a = 0;
+  uint32_t a = 0, x = 0, memory = 0;
   for (size_t pc = 0; pc < program.size(); ++pc) {
     const sock_filter& code = program[pc];
     bool taken = false;
@@ -61,6 +61,23 @@ uint32_t Judge(const std::vector<sock_filter>& program, uint32_t arch, uint32_t 
         continue;
       case BPF_ALU | BPF_AND | BPF_K:
         a &= code.k;
+        continue;
+      case BPF_ALU | BPF_LSH | BPF_X:
+        a <<= x;
+        continue;
+      case BPF_MISC | BPF_TAX:
+        x = a;
+        continue;
+      case BPF_LD | BPF_IMM:
+        a = code.k;
+        continue;
+      case BPF_ST:
+        EXPECT_EQ(code.k, 0u);
+        memory = a;
+        continue;
+      case BPF_LD | BPF_MEM:
+        EXPECT_EQ(code.k, 0u);
+        a = memory;
         continue;
       case BPF_RET | BPF_K:
         return code.k;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "appc/pod_manifest.h"
 #include "base/result.h"
 
 namespace rkt::native {
@@ -19,7 +20,9 @@ struct CommandLine {
   char* begin = nullptr;
   char* end = nullptr;
 };
-Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line);
+// `manifest` is what POD/pod says, null where it is to be read from there.
+Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line,
+                       const appc::PodManifest* manifest);
 Result<int> EnterCommand(const std::vector<std::string>& arguments);  // /enter
 Result<int> StopCommand(const std::vector<std::string>& arguments);   // /stop
 Result<int> GcCommand(const std::vector<std::string>& arguments);     // /gc

@@ -9,7 +9,7 @@
 
 namespace rkt::native {
 
-int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line) {
+int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line, const appc::PodManifest* manifest) {
   std::string_view name = argv.empty() ? "" : std::string_view(argv[0]);
   name.remove_prefix(name.find_last_of('/') + 1);
   std::vector<std::string> arguments(argv.begin() + (argv.empty() ? 0 : 1), argv.end());
@@ -20,7 +20,7 @@ int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line) {
   SetLogName("stage1");
   Result<int> status = Err(Code::kInvalid, "called by an unknown name ", Quote(name));
   if (name == "init") {
-    status = RunCommand(arguments, command_line);
+    status = RunCommand(arguments, command_line, manifest);
   } else if (name == "enter") {
     status = EnterCommand(arguments);
   } else if (name == "stop") {

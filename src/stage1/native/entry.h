@@ -17,7 +17,9 @@ namespace rkt::native {
 constexpr const char* kRootDirectories[] = {"dev", "proc", "rkt/volumes"};
 
 // argv[0] names the entry point by its last element (init, enter, stop, gc, app_add ...); the others are its arguments as the stage1
-// contract has them, in the pod's directory. Prints errors; gives what the process shall exit with.
-int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line);
+// contract has them, in the pod's directory. `manifest` is what POD/pod says, for a caller that knows; null: it is read.
+// Prints errors; gives what the process shall exit with.
+int EntryPoint(const std::vector<std::string>& argv, CommandLine command_line,
+               const appc::PodManifest* manifest = nullptr);
 
 }  // namespace rkt::native

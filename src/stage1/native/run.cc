@@ -253,7 +253,8 @@ int WaitForPod(pid_t pod, const sigset_t& signals, Machine& machine) {
 
 }  // namespace
 
-Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line) {
+Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine command_line,
+                       const appc::PodManifest* known) {
   RunOptions options = TRY(ParseRunOptions(arguments));
   options.tun_device = Exists("/dev/net/tun");
   if (options.interactive && ::isatty(0)) options.terminal = TerminalName();
@@ -261,8 +262,12 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   options.selinux_context = Variable("RKT_SELINUX_CONTEXT");
   options.selinux_mount_context = Variable("RKT_SELINUX_MOUNT_CONTEXT");
   Fd pod_dir = TRY(Open(".", O_RDONLY | O_DIRECTORY));
-  std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
-  appc::PodManifest manifest = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
+  appc::PodManifest read;
+  if (known == nullptr) {
+    std::string text = TRY(ReadFileAt(pod_dir.get(), pod::kManifestFile));
+    read = TRY_CTX(appc::ParsePodManifest(text), "pod manifest");
+  }
+  const appc::PodManifest& manifest = known != nullptr ? *known : read;
   TRY(RaiseOpenFiles(options, manifest.apps.size()));
   auto planned = MakePodPlan(pod_dir.get(), manifest, options);
   if (!planned && planned.error().code() == Code::kUnsupported) {

@@ -116,6 +116,9 @@ struct TearDownRequest {
   int netns = -1;  // where the caller still holds it: plugins get its path, else none
   bool debug = false;
   Paths paths;
+  // The caller has been the pod's rkt all the time, so that nobody can have taken over what it had: its rules are found by
+  // what they say, else by whose they are.
+  bool by_owner = false;
 };
 // Gives back rules, leases, plugins' networks (in reverse order) and names; removes POD/net's
 // copies and POD/netns. May be called any number of times, whatever is missing. Goes on past

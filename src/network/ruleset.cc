@@ -175,6 +175,32 @@ Status AddPodRules(NetlinkSocket& socket, const PodRules& rules) {
   return added;
 }
 
+Status AddFrameRules(const PodRules& rules) {
+  std::vector<FamilyElement> elements = ElementsOf(rules);
+  std::erase_if(elements, [](const FamilyElement& item) { return item.family != NFPROTO_BRIDGE; });
+  if (elements.empty()) return {};
+  auto socket = NetlinkSocket::Open(NETLINK_NETFILTER);
+  if (!socket || !HasNfTables(*socket)) return {};
+  auto chains = nft::ListChains(*socket, NFPROTO_BRIDGE, kTable);
+  if (!chains) return {};
+  for (int attempt = 0; chains->empty(); ++attempt) {
+    Transaction bridge(NFPROTO_BRIDGE, kTable);
+    AddBridgeTable(bridge);
+    Status made = Transaction::Commit(*socket, {&bridge});
+    if (made) break;
+    // Without the family there is no table of it that could drop anything.
+    if (made.error().err() == EAFNOSUPPORT || made.error().err() == EOPNOTSUPP) return {};
+    if (made.error().err() != EEXIST || attempt == 5) return made;
+    *chains = TRY(nft::ListChains(*socket, NFPROTO_BRIDGE, kTable));
+  }
+  Status added = TryAdd(*socket, elements);
+  if (!added && (added.error().err() == EEXIST || added.error().err() == EBUSY)) {
+    TRY(RemoveLeftovers(*socket, rules, elements));
+    added = TryAdd(*socket, elements);
+  }
+  return added;
+}
+
 Status RemovePodRules(const PodRules& rules) {
   std::vector<FamilyElement> elements = ElementsOf(rules);
   std::erase_if(elements, [](const FamilyElement& item) { return IsShared(item.element.set); });

@@ -80,7 +80,10 @@ std::vector<FamilyElement> ElementsOf(const PodRules& rules);
 // Adds everything of a pod in one transaction; makes tables and the networks' chains where they are
 // missing.
 Status AddPodRules(NetlinkSocket& socket, const PodRules& rules);
-// Takes it back. What is missing already is fine.
+// What the table "bridge rkt" says of a pod alone, for hosts whose other rules are iptables': frames of ports that it does not
+// know are dropped by what pods with nftables have put there. Nothing where the kernel has no nf_tables for bridges.
+Status AddFrameRules(const PodRules& rules);
+// Takes it back, by what the elements say: the caller knows that they are still the pod's. What is missing already is fine.
 Status RemovePodRules(const PodRules& rules);
 // The same without knowing what there is: everything whose owner is the pod.
 Status RemoveRulesOf(NetlinkSocket& socket, const std::string& uuid);

@@ -102,7 +102,7 @@ class SetUp {
     Status done = Everything();
     if (!done) {
       TakeDownRequest undo{request_.uuid, request_.pod_path, netns_path_,
-                           plan_.sources, request_.paths,    request_.debug};
+                           plan_.sources, request_.paths,    request_.debug, true};
       (void)TakeDown(undo);
       return std::move(done).error();
     }
@@ -248,7 +248,10 @@ class SetUp {
     Lock lock = TRY(Lock::File(AT_FDCWD, StrCat(request_.paths.run, "/lock"),
                                alone ? Lock::Kind::kExclusive : Lock::Kind::kShared));
     if (alone) TRY(CheckPorts(rules));
-    if (plan_.backend == Backend::kIptables) return AddIptablesRules(rules);
+    if (plan_.backend == Backend::kIptables) {
+      TRY(AddIptablesRules(rules));
+      return AddFrameRules(rules);
+    }
     NetlinkSocket socket = TRY(NetlinkSocket::Open(NETLINK_NETFILTER));
     return AddPodRules(socket, rules);
   }

@@ -62,9 +62,11 @@ class Taker {
     if (!applied.has_rules) return;
     std::vector<std::string> networks;
     for (const AppliedNetwork& network : applied.networks) networks.push_back(network.name);
-    if (applied.backend == Backend::kIptables)
-      return Try(RemoveIptablesRules(request_.uuid, networks));
-    Try(RemovePodRules(applied.Rules()));
+    if (applied.backend == Backend::kIptables) Try(RemoveIptablesRules(request_.uuid, networks));
+    if (applied.backend == Backend::kNftables && request_.by_owner) return Try(RemovePodRules(applied.Rules()));
+    // Others may have the same addresses and ports now. (With iptables, frames of bridges are nftables' matter.)
+    auto socket = NetlinkSocket::Open(NETLINK_NETFILTER);
+    if (socket && HasNfTables(*socket)) Try(RemoveRulesOf(*socket, request_.uuid));
   }
 
   // What was recorded is taken back in the reverse order.
@@ -161,6 +163,7 @@ Status TearDownNetworks(const TearDownRequest& request) {
   take_down.sources = SourcesFor(request.local_config, request.pod_path, request.paths);
   take_down.paths = request.paths;
   take_down.debug = request.debug;
+  take_down.by_owner = request.by_owner;
   return TakeDown(take_down);
 }
 

@@ -20,6 +20,7 @@ struct TakeDownRequest {
   ConfigSources sources;
   Paths paths;
   bool debug = false;
+  bool by_owner = false;  // TearDownRequest
 };
 Status TakeDown(const TakeDownRequest& request);
 

@@ -186,11 +186,12 @@ Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan) {
   return {};
 }
 
-Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config) {
+Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config, bool by_owner) {
   network::TearDownRequest request;
   request.uuid = uuid;
   request.pod_path = pod_path;
   request.local_config = local_config;
+  request.by_owner = by_owner;
   return network::TearDownNetworks(request);
 }
 

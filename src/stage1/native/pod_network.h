@@ -39,7 +39,7 @@ Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan);
 // The app gets to see a file that AwaitNetwork has noted in the plan, before the user's own mounts.
 void ShowNetworkFile(AppPlan& app, const PodPlan::NetworkFile& file);
 
-// Takes everything back, at the pod's end and again by gc.
-Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config);
+// Takes everything back, at the pod's end and again by gc. `by_owner`: TearDownRequest.
+Status TearDownNetwork(const std::string& uuid, const std::string& pod_path, const std::string& local_config, bool by_owner);
 
 }  // namespace rkt::native

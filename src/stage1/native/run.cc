@@ -364,7 +364,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   }
   if (!options.metadata_token.empty()) stage1::ForgetPod(plan.uuid);
   Status cleaned;
-  if (network.NeedsSetUp()) cleaned = TearDownNetwork(plan.uuid, pod_path, options.local_config);
+  if (network.NeedsSetUp()) cleaned = TearDownNetwork(plan.uuid, pod_path, options.local_config, /*by_owner=*/true);
   if (!groups.subcgroup.empty()) {
     std::string subcgroup = groups.subcgroup;
     groups = {};

@@ -103,7 +103,7 @@ Result<int> GcCommand(const std::vector<std::string>& arguments) {
   if (uuid.empty()) return Err(Code::kInvalid, "UUID is missing or malformed");
   char pod_path[PATH_MAX];
   if (::getcwd(pod_path, sizeof pod_path) == nullptr) return SysErr("getcwd");
-  TRY(TearDownNetwork(uuid, pod_path, local_config));
+  TRY(TearDownNetwork(uuid, pod_path, local_config, /*by_owner=*/false));
   auto subcgroup = ReadFileAt(AT_FDCWD, pod::kSubcgroupFile, 4096);
   if (!subcgroup) return subcgroup.error().code() == Code::kNotFound ? Result<int>(0) : subcgroup.error();
   LetScopeEnd(*subcgroup);

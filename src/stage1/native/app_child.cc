@@ -190,8 +190,7 @@ int FillDev(int dev, const MountStep& step, bool bind) {
                                        {"/proc/self/fd", "fd"},
                                        {"/proc/self/fd/0", "stdin"},
                                        {"/proc/self/fd/1", "stdout"},
-                                       {"/proc/self/fd/2", "stderr"},
-                                       {"/run/systemd/journal/dev-log", "log"}};
+                                       {"/proc/self/fd/2", "stderr"}};
   for (const DeviceNode& node : kDeviceNodes) {
     mode_t type = bind ? S_IFREG : S_IFCHR;
     if (::mknodat(dev, node.name, type | 0666, bind ? 0 : ::makedev(node.major, node.minor)) != 0) return -1;
@@ -206,7 +205,8 @@ int FillDev(int dev, const MountStep& step, bool bind) {
   for (const auto& link : kLinks) {
     if (::symlinkat(link[0], dev, link[1]) != 0) return -1;
   }
-  return 0;
+  if (step.log != nullptr) return ::linkat(AT_FDCWD, step.log, dev, "log", 0);
+  return ::symlinkat("/run/systemd/journal/dev-log", dev, "log");
 }
 
 // The app's /dev is a directory (step.source) of the pod's, mounted. The nodes work only here: everything else is

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "base/mount.h"
 #include "pod/paths.h"
 #include "stage1/native/attach_paths.h"
+#include "stage1/native/syslog.h"
 
 namespace rkt::native {
 
@@ -71,6 +73,8 @@ bool AppStreams::Attachable() const {
 
 Status AppStreams::Open(int log, Fd plain_log) {
   plain_log_ = std::move(plain_log);
+  log_ = log;
+  if (!plan_.syslog.empty()) syslog_ = TRY(ListenForSyslog(plan_.syslog));
   // On a terminal of its own the app's output goes out as it is; the log gets its lines all the same.
   auto add_sinks = [&](const char* name, StreamMode mode, Console* console) {
     bool logged = shared_.interactive || mode == StreamMode::kLog;
@@ -191,6 +195,7 @@ void AppStreams::Fill(AppChildPlan& child) const {
 }
 
 void AppStreams::set_pid(int pid) {
+  pid_ = pid;
   for (LineSink& sink : sinks_) sink.set_pid(pid);
 }
 
@@ -210,6 +215,7 @@ void AppStreams::AddPolls(PollSet& polls) {
       polls.Add<&AppStreams::OnOutput>(read_end_[which].get(), POLLIN, this, which);
     }
   }
+  if (syslog_ && !shared_.err->full()) polls.Add<&AppStreams::OnSyslog>(syslog_.get(), POLLIN, this);
   if (master_ && !Blocked(kTty)) polls.Add<&AppStreams::OnOutput>(master_.get(), POLLIN, this, kTty);
   for (AttachPoint* point : {in_point_.get(), tty_point_.get()}) {
     if (point == nullptr || point->input().empty()) continue;
@@ -257,7 +263,27 @@ void AppStreams::Read(Which which, bool all) {
   }
 }
 
+// Wherever the app's standard error leads, these are for its log, and for rkt's own where that is no app's terminal.
+void AppStreams::ReadSyslog(bool all) {
+  char packet[8 << 10];
+  // Without a place for them, descriptors that come along are closed by the kernel.
+  for (int round = 0; syslog_ && round < 64; ++round) {
+    ssize_t n = ::recv(syslog_.get(), packet, sizeof packet, 0);
+    if (n < 0) return;
+    SyslogMessage message = ParseSyslog(std::string_view(packet, static_cast<size_t>(n)));
+    if (!syslog_sink_) {
+      syslog_sink_.emplace(plan_.name, "stderr", log_, shared_.interactive ? nullptr : shared_.err);
+      syslog_sink_->set_targets(shared_.log_targets);
+    }
+    syslog_sink_->set_pid(pid_);
+    syslog_sink_->set_priority(message.priority);
+    syslog_sink_->Take(StrCat(message.text, "\n"));
+    if (!all) return;
+  }
+}
+
 void AppStreams::Drain() {
+  ReadSyslog(true);
   Read(kOut, true);
   Read(kErr, true);
   Read(kTty, true);
@@ -278,6 +304,10 @@ void AppStreams::Close() {
   }
   Drain();
   for (Fd* fd : {&read_end_[kOut], &read_end_[kErr], &master_}) fd->Close();
+  if (syslog_) {
+    syslog_.Close();
+    (void)::unlink(plan_.syslog.c_str());
+  }
   for (auto* point : {&in_point_, &out_point_, &err_point_, &tty_point_}) {
     if (*point) (*point)->Finish();
   }

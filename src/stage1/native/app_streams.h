@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -71,6 +72,8 @@ class AppStreams {
   void Read(Which which, bool all);
   void OnOutput(int which, short events);
   void OnInput(int which, short events);
+  void ReadSyslog(bool all);
+  void OnSyslog(int, short) { ReadSyslog(false); }
   bool Blocked(Which which) const;
   void Deliver(Which which, std::string_view text);
   AttachPoint* PointOf(Which which) const;
@@ -84,6 +87,10 @@ class AppStreams {
   Fd plain_log_;
   std::deque<LineSink> sinks_;             // stdout, stderr
   std::deque<LineSink> plain_sinks_;       // stdout, stderr
+  Fd syslog_;                              // what the app's /dev/log is
+  std::optional<LineSink> syslog_sink_;    // from the first message on
+  int log_ = -1;
+  int pid_ = 0;
   std::unique_ptr<AttachPoint> in_point_, out_point_, err_point_, tty_point_;
 };
 

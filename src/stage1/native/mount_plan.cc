@@ -87,6 +87,10 @@ void AddDev(AppPlan& app, const RunOptions& options) {
   dev.source = app.strings.back().c_str();
   dev.attributes = MOUNT_ATTR_NOSUID | (filtered ? 0 : MOUNT_ATTR_NODEV);
   dev.tun = options.tun_device;
+  if (!app.syslog.empty()) {
+    app.strings.push_back(app.syslog);
+    dev.log = app.strings.back().c_str();
+  }
   Bind(app, "dev/pts", "dev/pts", 0, false);
   Bind(app, "dev/shm", "dev/shm", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
   if (options.interactive) {

@@ -63,7 +63,7 @@ void LineSink::set_targets(const LogTargets* targets) {
 
 void LineSink::Line(std::string_view text, bool partial) {
   if (log_ >= 0 && targets_ != nullptr && targets_->journal) {
-    Journal::Entry entry = {.app = app_, .stream = stream_, .message = text, .pid = pid_};
+    Journal::Entry entry = {.app = app_, .stream = stream_, .message = text, .pid = pid_, .priority = priority_};
     entry.priority = TakePriority(entry.message, entry.priority);
     targets_->journal->Send(entry);
   }

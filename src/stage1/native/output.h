@@ -65,6 +65,8 @@ class LineSink {
   // Limits and the journal. The targets outlive this.
   void set_targets(const LogTargets* targets);
   void set_pid(int pid) { pid_ = pid; }
+  // What a journal is told where a line does not begin with its own (as "<3>").
+  void set_priority(int priority) { priority_ = priority; }
   // Lines of the log without the mark of partial ones, as kubelets before the CRI's format read them.
   void set_plain() { plain_ = true; }
   // Text as it was read, lines whole or not.
@@ -84,6 +86,7 @@ class LineSink {
   const LogTargets* targets_ = nullptr;
   bool plain_ = false;
   int pid_ = 0;
+  int priority_ = 6;
   timespec now_ = {};       // of the text being taken
   timespec uptime_ = {};
   std::string pending_;

@@ -18,6 +18,7 @@
 #include "stage1/common/seccomp.h"
 #include "stage1/common/seccomp_cache.h"
 #include "stage1/common/stop_signal.h"
+#include "stage1/native/syslog.h"
 #include "stage1/native/volume_plan.h"
 
 namespace rkt::native {
@@ -243,6 +244,11 @@ Result<AppPlan> PlanApp(PodPlan& plan, VolumeTable& volumes, int pod_dir, int st
   for (const appc::Port& port : section.ports) {
     if (port.socket_activated) app.activated_ports.push_back({port, false});
   }
+  // A volume there may have the socket of a journal.
+  bool has_journal = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
+    return mount.target == "/run" || mount.target == "/run/systemd" || mount.target.starts_with("/run/systemd/journal");
+  });
+  if (!has_journal) app.syslog = SyslogSocket(app.name);
   bool has_sys_mount = std::any_of(mounts.begin(), mounts.end(), [](const UserMount& mount) {
     return mount.target == "/sys" || mount.target.starts_with("/sys/");
   });

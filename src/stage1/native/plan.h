@@ -93,6 +93,7 @@ struct AppPlan {
   int stop_timeout_seconds = kStopTimeoutSeconds;
   bool readonly_rootfs = false;
   bool allow_devices = false;
+  std::string syslog;                  // the socket that is its /dev/log, in the pod's root; empty: it has none
   bool notifies = false;               // its image says that it tells when it is ready (sd_notify)
   struct ActivatedPort {
     appc::Port port;

@@ -85,8 +85,10 @@ Result<int> StopCommand(const std::vector<std::string>& arguments) {
     TRY(Send(outside, SIGTERM));
     return 0;
   }
-  TRY(Send(init, SIGKILL));
+  // In this order: otherwise the process outside might hear of the pod's end first and exit with its status. The pod dies
+  // with it in any case.
   TRY(Send(outside, SIGKILL));
+  TRY(Send(init, SIGKILL));
   return 0;
 }
 

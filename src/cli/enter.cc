@@ -72,7 +72,7 @@ int RunEnter(Invocation& invocation) {
       return Refuse(StrCat("--", name, ": empty"));
     }
   }
-  Status failed = stage0::Enter(pod->data_dir, pod->uuid, *app, identity, argv);
+  Status failed = stage0::Enter(pod->data_dir, pod->uuid, *app, identity, argv, invocation.linked_stage1);
   return Fail("enter failed", std::move(failed).error());
 }
 

@@ -193,11 +193,17 @@ Status BringAppRoot(RunningPod& running, pod::Pod& pod, store::Store& store, con
     TRY(WriteFileAt(running.root(), StrCat(pod::AppDir(app), "/manifest"), image, kFileMode));
   }
   std::string path = StrCat(pod::kStage1Rootfs, "/", pod::AppRootfs(app));
-  if (!pod.UsesOverlay()) return CopyAppTree(pod, store, rendered, path);
+  std::string label = TRY(ReadSelinuxLabels(pod)).mount;
+  if (!pod.UsesOverlay()) {
+    TRY(CopyAppTree(pod, store, rendered, path));
+    if (label.empty()) return {};
+    Fd root = TRY(OpenAt(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    return LabelTree(root.get(), label);
+  }
   TRY(MakeAppOverlayDirs(pod, store, rendered));
   std::optional<FileOwner> owner;
   if (users) owner.emplace(TRY(MapLayers(store, {rendered.tree_id}, *users)));
-  TRY(MountAppOverlay(store, rendered, path, TRY(ReadSelinuxLabels(pod)).mount));
+  TRY(MountAppOverlay(store, rendered, path, label));
   return running.BringMount(pod::AppRootfs(app));
 }
 

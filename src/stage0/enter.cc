@@ -12,6 +12,17 @@
 
 namespace rkt::stage0 {
 
+namespace {
+
+// Whether the entry point is in this program, too. A copy of stage1's tree may have been changed by hand: it is executed.
+bool IsLinked(const LinkedStage1& linked, const pod::Pod& pod, const Stage1Contract& contract) {
+  auto tree = pod.Stage1TreeId();
+  return pod.UsesOverlay() && tree && *tree == linked.tree_id && contract.EntryPoint("run") == linked.run &&
+         contract.EntryPoint("enter") == "/enter";
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> AppNames(const std::string& data_dir, const std::string& uuid) {
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   pod::Pod pod = TRY(pods.Get(uuid));
@@ -21,7 +32,7 @@ Result<std::vector<std::string>> AppNames(const std::string& data_dir, const std
 }
 
 Status Enter(const std::string& data_dir, const std::string& uuid, const std::string& app,
-             const EnterIdentity& identity, const std::vector<std::string>& argv) {
+             const EnterIdentity& identity, const std::vector<std::string>& argv, const LinkedStage1* linked) {
   pod::Pods pods = TRY(pod::Pods::Open(data_dir));
   pod::Pod pod = TRY(pods.Get(uuid));
   if (pod.state() != pod::State::kRunning) {
@@ -48,6 +59,11 @@ Status Enter(const std::string& data_dir, const std::string& uuid, const std::st
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   if (::fchdir(pod.fd()) != 0) return SysErr("entering ", pod.path());
+  if (linked != nullptr && IsLinked(*linked, pod, contract)) {
+    // As executing it would, and more: nothing of the caller's but the standard streams is for the command.
+    ::close_range(3, ~0u, 0);
+    ::_exit(linked->start(words, nullptr));
+  }
   ::execv(program.c_str(), pointers.data());
   return SysErr("executing stage1's ", program);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "stage0/linked_stage1.h"
 
 namespace rkt::stage0 {
 
@@ -23,10 +24,12 @@ struct EnterIdentity {
   bool privileged = false;  // every capability, no system call filter, root unless `user` says otherwise
 };
 
-// Becomes the entry point (exec of the tree store's copy): returns only where that failed. `uuid`
+// Becomes the entry point (exec of the tree store's copy, or `linked` where it is the same): returns only where that
+// failed. `uuid`
 // is a whole UUID, `app` one of the pod's, `argv` the command, not empty. kInvalid: pod "UUID"
 // isn't currently running; kUnsupported: the pod's stage1 knows nothing of such an identity.
 Status Enter(const std::string& data_dir, const std::string& uuid, const std::string& app,
-             const EnterIdentity& identity, const std::vector<std::string>& argv);
+             const EnterIdentity& identity, const std::vector<std::string>& argv,
+             const LinkedStage1* linked = nullptr);
 
 }  // namespace rkt::stage0

@@ -62,10 +62,11 @@ void Check::Heal(Kind kind, const std::string& id, std::string problem, std::str
 
 bool Check::Directories() {
   bool usable = true;  // nothing is looked at without its lock
-  for (const auto& [path, mode] : kStoreDirectories) {
+  for (const StoreDirectory& directory : kStoreDirectories) {
+    std::string path = directory.path;
     if (ExistsAt(cas_, path)) continue;
-    Heal(Kind::kDirectory, path, "missing", "made", [&] { return MakeStoreDir(cas_, path, mode); });
-    usable = usable && (!std::string_view(path).ends_with("locks") || ExistsAt(cas_, path));
+    Heal(Kind::kDirectory, path, "missing", "made", [&] { return MakeStoreDir(cas_, path, directory.mode); });
+    usable = usable && (!path.ends_with("locks") || ExistsAt(cas_, path));
   }
   return usable;
 }

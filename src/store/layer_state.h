@@ -42,6 +42,8 @@ Status RenderLayered(const Store& store, const std::string& key, const std::vect
 // The lower directories of a tree relative to cas, topmost first; one for trees of other images.
 Result<std::vector<std::string>> LowersOfTree(const Store& store, const std::string& tree_id);
 Result<std::vector<Fd>> OpenLowers(const Store& store, const std::string& tree_id);
+// What is written down beside the layer's tree: kCorrupt where it is not in its form, kNotFound.
+Status CheckLayerInfo(const Store& store, const std::string& id);
 // What differs first between the layer's tree and its tar; kCorrupt where the tar has another digest.
 Result<std::optional<std::string>> CompareLayer(const Store& store, const std::string& id);
 // Throws the trees of layers away that differ from their tars.

@@ -32,17 +32,24 @@ struct LayerInfo {
 };
 
 Result<LayerInfo> ReadInfo(const Store& store, const std::string& id) {
+  auto malformed = [&] { return Err(Code::kCorrupt, "layer ", id, ": its unpacked tree has a malformed info"); };
   LayerInfo info;
   std::string text = TRY(ReadFileAt(store.cas_fd(), StrCat(LayerTreePath(id), "/info"), kMaxInfo));
+  if (!text.ends_with('\n')) return malformed();
+  text.pop_back();
+  bool first = true;
   for (const std::string& line : Split(text, '\n')) {
-    size_t blank = line.find(' ');
-    if (blank == std::string::npos) continue;
-    std::string_view word = std::string_view(line).substr(0, blank), rest = std::string_view(line).substr(blank + 1);
-    if (word == "bytes") {
-      info.bytes = ParseUint(rest).value_or(0);
-    } else if (word == "implicit") {
+    const bool bytes = std::exchange(first, false);
+    const std::string_view word = bytes ? "bytes " : "implicit ";
+    if (!line.starts_with(word)) return malformed();
+    const std::string_view rest = std::string_view(line).substr(word.size());
+    if (bytes) {
+      auto number = ParseUint(rest);
+      if (!number) return malformed();
+      info.bytes = *number;
+    } else {
       auto path = UnescapeWord(rest);
-      if (!path) return Err(Code::kCorrupt, "layer ", id, ": malformed info");
+      if (!path) return malformed();
       info.implicit.insert(*std::move(path));
     }
   }
@@ -137,11 +144,20 @@ Status RenderLayered(const Store& store, const std::string& key, const std::vect
   return WriteFileAt(temporary, "tree/manifest", TRY(store.ReadManifestBytes(key)), 0644);
 }
 
+Status CheckLayerInfo(const Store& store, const std::string& id) {
+  TRY(ReadInfo(store, id));
+  return {};
+}
+
 Result<std::vector<std::string>> LowersOfTree(const Store& store, const std::string& tree_id) {
   std::vector<std::string> lowers = {StrCat(TreeDir(tree_id), "/rootfs")};
   auto list = ReadFileAt(store.cas_fd(), StrCat(TreeDir(tree_id), "/layers"));
   if (!list) return list.error().code() == Code::kNotFound ? lowers : Result<std::vector<std::string>>(list.error());
-  std::vector<std::string> layers = TRY(ParseLayerList(*list));
+  auto parsed = ParseLayerList(*list);
+  if (!parsed) {
+    return Err(Code::kCorrupt, "tree ", tree_id, " is damaged: ", parsed.error().message(), " (try rkt image fsck --repair)");
+  }
+  const std::vector<std::string>& layers = *parsed;
   for (size_t i = layers.size(); i-- > 0;) lowers.push_back(StrCat(LayerTreePath(layers[i]), "/rootfs"));
   return lowers;
 }

@@ -309,6 +309,7 @@ Result<std::optional<std::string>> CompareLayer(const Store& store, const std::s
   TRY(std::move(read));
   auto root = OpenAt(store.cas_fd(), StrCat(LayerTreePath(id), "/rootfs"), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!root) return Difference(StrCat("layer ", id, " is missing"));
+  if (!CheckLayerInfo(store, id)) return Difference(StrCat("layer ", id, " has no good info"));
   for (const std::string& path : opaque) {
     auto directory = OpenInRoot(root->get(), path.empty() ? "." : path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     char value = 0;
@@ -374,7 +375,8 @@ Result<Store::Verification> Store::VerifyTree(const std::string& key, bool check
   if (layers.size() == 1) image_layers = TRY(ReadImageLayers(*this, key));
   std::optional<Lock> layers_lock;
   if (!image_layers.empty()) layers_lock = TRY(LockLayers(*this, Lock::Kind::kShared));
-  bool write_hash = image_layers.empty() && !ExistsAt(tree.get(), "hash");
+  // A check changes nothing.
+  bool write_hash = check_blobs && image_layers.empty() && !ExistsAt(tree.get(), "hash");
   if (check_blobs) hash_blobs = std::thread([&] { blobs = CheckBlobs(*this, layers); });
   if (write_hash) hash_tree = std::thread([&] { hash = HashTree(tree.get()); });
   auto difference = image_layers.empty() ? CompareTree(*this, layers, rootfs->get())

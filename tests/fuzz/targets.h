@@ -7,11 +7,8 @@
 // besides what holds of whatever it accepted; where that does not hold, the program aborts.
 //
 // tests/fuzz/corpus/NAME/ has the inputs of a target. `fuzz_replay` gives each target all of them, and thousands made of
-// them by cutting and changing (ctest -R fuzz.replay). With -DRKT_FUZZ=ON and clang there is a libFuzzer program fuzz_NAME
-// for each as well:
-//   cmake -B build/fuzz -G Ninja -DRKT_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug
-//     -DRKT_SANITIZE=fuzzer-no-link,address,undefined
-//   cmake --build build/fuzz --target fuzz_tar && build/fuzz/test/fuzz_tar -max_total_time=60 tests/fuzz/corpus/tar
+// them by cutting and changing (ctest -R fuzz.replay). With clang there is a libFuzzer program fuzz_NAME for each as well:
+// docs/architecture.md, "Tests".
 
 #include <string_view>
 

@@ -60,28 +60,33 @@ void AddSets(Transaction& inet) {
 }
 
 // What a pod may send, at the earliest hook, before connections are looked up: replies that the
-// host's own services on loopback wait for are still addressed to the host here.
+// host's own services on loopback wait for are still addressed to the host here. Every packet of
+// every pod goes through it: those of others leave after two rules, those of pods after five.
 void AddSenderChecks(Transaction& inet) {
+  for (const char* chain : {"from-pod6", "from-bridge6", "from-pod", "from-bridge"})
+    inet.AddChain(chain);
   inet.AddChain("from-pods", BaseChain{"filter", NF_INET_PRE_ROUTING, -300});
-  for (auto from : {FromPod, FromBridge}) {
-    Rule loopback;
-    inet.AddRule("from-pods",
-                 from(loopback).DestinationPrefix(*ParsePrefix("127.0.0.0/8")).Verdict(NF_DROP));
+  for (const char* chain : {"from-pod6", "from-bridge6"}) {
     for (uint8_t type : {kRouterAdvertisement, kRedirect}) {
       Rule steering;
-      inet.AddRule("from-pods", IcmpType(from(steering).Ipv6(), type).Verdict(NF_DROP));
+      inet.AddRule(chain, IcmpType(steering, type).Verdict(NF_DROP));
     }
   }
   // Finding each other on the link may come from no address, and concerns that link alone.
   for (uint8_t type : {kNeighbourSolicitation, kNeighbourAdvertisement}) {
     Rule neighbours;
-    inet.AddRule("from-pods", IcmpType(FromPod(neighbours).Ipv6(), type).Verdict(NF_ACCEPT));
+    inet.AddRule("from-pod6", IcmpType(neighbours, type).Verdict(NF_ACCEPT));
+  }
+  for (auto [chain, chain6] : {std::pair("from-pod", "from-pod6"), {"from-bridge", "from-bridge6"}}) {
+    inet.AddRule(chain, Rule().DestinationPrefix(*ParsePrefix("127.0.0.0/8")).Verdict(NF_DROP));
+    inet.AddRule(chain, Rule().Ipv6().Verdict(NFT_JUMP, chain6));
   }
   // Only the pod's own addresses have a route to that interface.
   uint32_t none = 0;
-  Rule foreign;
-  inet.AddRule("from-pods",
-               FromPod(foreign).SourceRoute(0).Equal(0, &none, sizeof none).Verdict(NF_DROP));
+  inet.AddRule("from-pod", Rule().SourceRoute(0).Equal(0, &none, sizeof none).Verdict(NF_DROP));
+  Rule pod, bridge;
+  inet.AddRule("from-pods", FromPod(pod).Verdict(NFT_JUMP, "from-pod"));
+  inet.AddRule("from-pods", FromBridge(bridge).Verdict(NFT_JUMP, "from-bridge"));
 }
 
 void AddPortChains(Transaction& inet) {

@@ -48,8 +48,6 @@ class HttpReader {
   int failure() const { return failure_; }
   // True once for each request whose client waits for a word before it sends the body.
   bool TakeContinue() { return std::exchange(wants_continue_, false); }
-  // Whether a request has begun.
-  bool Partial() const { return !Rest().empty() || have_head_; }
 
  private:
   std::string_view Rest() const { return std::string_view(buffer_).substr(taken_); }

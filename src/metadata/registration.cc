@@ -124,11 +124,6 @@ std::optional<int> RunningServicePort(const std::string& state) {
   return static_cast<int>(*port);
 }
 
-Status CheckService(const std::string& socket) {
-  TRY(Connect(socket));
-  return {};
-}
-
 Status Register(const Registration& registration, const std::string& socket) {
   TRY(PutManifest(registration.uuid, registration.token, registration.pod_path, registration.manifest, socket,
                   kAttempts));

@@ -45,8 +45,6 @@ struct Registration {
 
 // The port at which pods reach the service that runs now; nothing where none does.
 std::optional<int> RunningServicePort(const std::string& state = kServiceState);
-// Whether somebody listens at the socket.
-Status CheckService(const std::string& socket = kRegistrationSocket);
 // Three attempts, a second apart, where nobody answers. Errors name the socket.
 Status Register(const Registration& registration, const std::string& socket = kRegistrationSocket);
 // An app that came to a registered pod, and the pod's manifest as it is now. Three attempts too.

@@ -66,11 +66,6 @@ void NetlinkBatch::PutText(uint16_t type, std::string_view text) {
 
 void NetlinkBatch::PutBe32(uint16_t type, uint32_t value) { PutU32(type, htobe32(value)); }
 
-void NetlinkBatch::PutBe64(uint16_t type, uint64_t value) {
-  uint64_t big = htobe64(value);
-  Put(type, &big, sizeof big);
-}
-
 size_t NetlinkBatch::Nest(uint16_t type) {
   size_t offset = buffer_.size();
   nlattr attribute = {NLA_HDRLEN, static_cast<uint16_t>(type | NLA_F_NESTED)};

@@ -35,10 +35,8 @@ class NetlinkBatch {
   void Put(uint16_t type, const void* data, size_t size);
   void PutText(uint16_t type, std::string_view text);  // with a NUL at the end
   void PutU8(uint16_t type, uint8_t value) { Put(type, &value, sizeof value); }
-  void PutU16(uint16_t type, uint16_t value) { Put(type, &value, sizeof value); }
   void PutU32(uint16_t type, uint32_t value) { Put(type, &value, sizeof value); }
   void PutBe32(uint16_t type, uint32_t value);
-  void PutBe64(uint16_t type, uint64_t value);
   // A fixed part inside of an attribute.
   void PutBytes(const void* data, size_t size);
   // Nested attributes: End(Nest(type)) around what belongs inside.

@@ -206,10 +206,6 @@ Rule& Rule::In(const std::string& set, uint32_t reg) { return Lookup(set, reg, s
 Rule& Rule::Map(const std::string& map, uint32_t reg, uint32_t to) {
   return Lookup(map, reg, Register(to));
 }
-Rule& Rule::VerdictMap(const std::string& map, uint32_t reg) {
-  return Lookup(map, reg, NFT_REG_VERDICT);
-}
-
 Rule& Rule::Verdict(int verdict, const std::string& chain) {
   Expression(expressions_, "immediate", [&] {
     expressions_.PutBe32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);

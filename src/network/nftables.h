@@ -77,7 +77,6 @@ class Rule {
   Rule& In(const std::string& set, uint32_t reg);
   // The map's value into `to`.
   Rule& Map(const std::string& map, uint32_t reg, uint32_t to);
-  Rule& VerdictMap(const std::string& map, uint32_t reg);
   Rule& Verdict(int verdict, const std::string& chain = "");
   Rule& Dnat(bool v6, uint32_t address_reg, uint32_t port_reg);
   Rule& Masquerade();

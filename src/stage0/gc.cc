@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/file_cache.h"
 #include "base/mount.h"
@@ -38,20 +39,6 @@ int64_t WallClockNs() {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
-// "30m0s", "1h0m0s", "24h0m0s", "1.5s", "0s": a duration as the original's messages have it.
-std::string DurationText(int64_t ns) {
-  if (ns == 0) return "0s";
-  int64_t seconds = ns / 1'000'000'000;
-  std::string text;
-  if (seconds >= 3600) text += StrCat(seconds / 3600, "h");
-  if (seconds >= 60) text += StrCat(seconds % 3600 / 60, "m");
-  text += StrCat(seconds % 60);
-  std::string fraction = StrCat(1'000'000'000 + ns % 1'000'000'000).substr(1);
-  fraction.erase(fraction.find_last_not_of('0') + 1);
-  if (!fraction.empty()) text += StrCat(".", fraction);
-  return text + "s";
 }
 
 // --- mounts that were left behind (of stage1 images that mount in the host's namespace)
@@ -201,7 +188,7 @@ Status DeleteMarked(Pods& pods, const GcOptions& options, Stage stage,
           if (now - marked < options.grace_period_ns) {
             Report(callbacks,
                    StrCat("pod ", Quote(pod.uuid()), " not removed: still within grace period (",
-                          DurationText(options.grace_period_ns), ")"));
+                          FormatDuration(options.grace_period_ns), ")"));
             return {};
           }
         }

@@ -51,18 +51,4 @@ int ApplyCapabilities(uint64_t mask, CapabilityStep* failed) {
   return 0;
 }
 
-const char* CapabilityStepText(CapabilityStep step) {
-  switch (step) {
-    case CapabilityStep::kNone:
-      return "";
-    case CapabilityStep::kAmbient:
-      return "clearing the ambient capabilities";
-    case CapabilityStep::kBounding:
-      return "dropping capabilities";
-    case CapabilityStep::kInheritable:
-      return "clearing the inheritable capabilities";
-  }
-  return "";
-}
-
 }  // namespace rkt::stage1

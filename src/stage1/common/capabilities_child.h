@@ -19,6 +19,5 @@ enum class CapabilityStep : int { kNone, kAmbient, kBounding, kInheritable };
 // and the change to another uid (ApplyIdentity) has emptied the sets for everybody else. Call it
 // before ApplyIdentity. 0 or an errno.
 int ApplyCapabilities(uint64_t mask, CapabilityStep* failed);
-const char* CapabilityStepText(CapabilityStep step);
 
 }  // namespace rkt::stage1

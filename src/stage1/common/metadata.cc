@@ -45,13 +45,6 @@ Status CheckServicePort(const std::vector<appc::ForwardedPort>& ports) {
   return {};
 }
 
-std::string MetadataUrl(int pod_dir) {
-  auto text = ReadFileAt(pod_dir, pod::kRuntimeConfigFile, kMaxConfig);
-  auto config = text ? json::Parse(*text) : Result<json::Value>(text.error());
-  const json::Value* url = config ? config->Find(kUrlMember) : nullptr;
-  return url != nullptr && url->is_string() ? url->text() : "";
-}
-
 void ForgetPod(const std::string& uuid) { (void)metadata::Unregister(uuid); }
 
 void SetMetadataUrl(std::vector<std::string>& environment, const std::string& url) {

@@ -20,8 +20,6 @@ Result<std::string> AnnouncePod(int pod_dir, const std::string& uuid, const std:
                                 const std::vector<std::string>& addresses, const std::string& host);
 // kBusy: one of the ports would lead what other pods say to the metadata service to this pod.
 Status CheckServicePort(const std::vector<appc::ForwardedPort>& ports);
-// The URL that AnnouncePod wrote; empty where the pod is not registered.
-std::string MetadataUrl(int pod_dir);
 // The pod has ended. A service that is not there is none of its concern.
 void ForgetPod(const std::string& uuid);
 // Sets the variable in a finished environment.

@@ -45,25 +45,6 @@ std::string ResolvConfText(const DnsSettings& settings, std::string_view network
   return text;
 }
 
-void AddHostsEntry(std::vector<HostsEntry>& entries, std::string_view ip, std::string_view name) {
-  auto line = std::find_if(entries.begin(), entries.end(),
-                           [&](const HostsEntry& entry) { return entry.ip == ip; });
-  if (line == entries.end()) {
-    entries.push_back({std::string(ip), {std::string(name)}});
-  } else if (std::find(line->names.begin(), line->names.end(), name) == line->names.end()) {
-    line->names.emplace_back(name);
-  }
-}
-
-std::string HostsText(const std::vector<HostsEntry>& entries, std::string_view hostname) {
-  std::string text = FallbackHostsText(hostname);
-  for (const HostsEntry& entry : entries) {
-    AppendWord(text, entry.ip);
-    AppendLine(text, "", entry.names);
-  }
-  return text;
-}
-
 std::string FallbackHostsText(std::string_view hostname) {
   std::string text = "127.0.0.1 localhost localhost.localdomain";
   if (!hostname.empty()) {

@@ -62,7 +62,6 @@ class AppStreams {
   enum Which { kOut = 0, kErr = 1, kTty = 2 };
 
   Status OpenPipe(Which which);
-  Status OpenTty();
   Status OpenPoints();
   Status WriteEndpoints(int directory) const;
   bool UsesTty() const;

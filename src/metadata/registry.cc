@@ -189,7 +189,8 @@ Status Registry::Load(const std::string& uuid) {
     const json::Member& member = images->members()[i];
     if (!member.value.is_string()) return Err(Code::kCorrupt, "its record is damaged");
     if (pod.manifest.FindApp(member.key) == nullptr) continue;
-    pod.images[member.key] = {member.value.text(), TRY(appc::ParseImageManifest(member.value.text()))};
+    appc::ImageManifest manifest = TRY(appc::ParseImageManifest(member.value.text()));
+    pod.images[member.key] = {member.value.text(), std::move(manifest)};
   }
   const json::Value* addresses = value.Find("addresses");
   pod.announced = addresses != nullptr && addresses->is_array();

@@ -112,8 +112,11 @@ Status ReadOldAddresses(Reader& reader, CniResult& result) {
 
 Status ReadNewAddresses(Reader& reader, CniResult& result) {
   TRY(reader.Each("interfaces", [&](Reader& item) -> Status {
-    result.interfaces.push_back(
-        {TRY(item.Text("name")), TRY(item.Text("mac")), TRY(item.Text("sandbox"))});
+    // One by one: what leaves an initializer half-way destroys nothing of it.
+    CniInterface& interface = result.interfaces.emplace_back();
+    interface.name = TRY(item.Text("name"));
+    interface.mac = TRY(item.Text("mac"));
+    interface.sandbox = TRY(item.Text("sandbox"));
     return {};
   }));
   TRY(reader.Each("ips", [&](Reader& item) -> Status {
@@ -192,8 +195,10 @@ Result<CniResult> ParseCniResult(std::string_view text) {
   const json::Value* dns = TRY(reader.Get("dns", json::Type::kObject));
   if (dns != nullptr) {
     Reader item(*dns, "dns.");
-    result.dns = {TRY(item.Texts("nameservers")), TRY(item.Texts("search")),
-                  TRY(item.Texts("options")), TRY(item.Text("domain"))};
+    result.dns.nameservers = TRY(item.Texts("nameservers"));
+    result.dns.search = TRY(item.Texts("search"));
+    result.dns.options = TRY(item.Texts("options"));
+    result.dns.domain = TRY(item.Text("domain"));
     for (const std::string& server : result.dns.nameservers) {
       if (!ParseAddress(server))
         return Err(Code::kInvalid, "result of the plugin: dns.nameservers: ", Quote(server),

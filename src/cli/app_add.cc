@@ -42,6 +42,7 @@ int Run(Invocation& invocation) {
   invocation.words.erase(invocation.words.begin());
   if (auto ended = TakeAppArguments(invocation)) return *ended;
   std::vector<AppArguments>& apps = invocation.pod().apps;
+  if (apps.empty()) return Refuse("must give an image");
   if (apps.size() != 1) return Refuse("must give only one app");
   auto pod = ResolvePod(invocation, pod_word);
   if (!pod) return Fail("problem retrieving pod", std::move(pod).error());

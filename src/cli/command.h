@@ -80,7 +80,10 @@ enum class Completion : uint8_t {
   kPods,
   kPreparedPods,
   kRunningPods,
-  kExitedPods
+  kExitedPods,
+  kPodPaths,  // UUID:/PATH
+  kNetworks,
+  kShells
 };
 
 struct CommandSpec {

@@ -106,7 +106,7 @@ program of the pod is executed. In a running app its volumes are seen, in an exi
 one they are not. What is below /proc and /sys is not copied.)",
     .flags = kGroups,
     .run = Run,
-    .completes = Completion::kFiles,
+    .completes = Completion::kPodPaths,
     .needs_root = true,
 };
 

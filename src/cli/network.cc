@@ -236,6 +236,7 @@ constexpr CommandSpec kInspectCommandSpec = {
 published port. With --format=json, the text of its configuration is there too.)",
     .flags = kInspectGroups,
     .run = Inspect,
+    .completes = Completion::kNetworks,
 };
 
 constexpr CommandSpec kCheckCommandSpec = {

@@ -180,6 +180,26 @@ json::Value ToJson(const PodManifest& manifest) {
 
 std::string WritePodManifest(const PodManifest& manifest) { return json::Write(ToJson(manifest)); }
 
+namespace {
+
+// ", only: a, b", for messages.
+std::string DeclaredPorts(const PodManifest& manifest) {
+  constexpr size_t kMax = 10;
+  std::vector<std::string> names;
+  for (const RuntimeApp& app : manifest.apps) {
+    if (!app.app) continue;
+    for (const Port& port : app.app->ports) names.push_back(Shown(port.name));
+  }
+  if (names.empty()) return ", none is";
+  if (names.size() > kMax) {
+    names.resize(kMax);
+    names.push_back("...");
+  }
+  return StrCat(", only: ", Join(names, ", "));
+}
+
+}  // namespace
+
 Result<std::vector<ForwardedPort>> ResolvePorts(const PodManifest& manifest) {
   std::vector<ForwardedPort> out;
   for (const ExposedPort& exposed : manifest.ports) {
@@ -196,7 +216,7 @@ Result<std::vector<ForwardedPort>> ResolvePorts(const PodManifest& manifest) {
       }
     }
     if (found == 0) {
-      return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is not declared by any app");
+      return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is not declared by any app", DeclaredPorts(manifest));
     }
     if (found > 1) {
       return Err(Code::kInvalid, "port name ", Shown(exposed.name), " is declared ", found,

@@ -83,6 +83,18 @@ size_t Distance(std::string_view a, std::string_view b) {
   return row[to.size()];
 }
 
+// What other engines, and others' habits, call what a command here does.
+struct Synonym {
+  std::string_view word, command;
+};
+constexpr Synonym kSynonyms[] = {
+    {"build", "image build"},  {"create", "prepare"},      {"exec", "enter"},        {"fly", "run --stage1-name=coreos.com/rkt/stage1-fly"},
+    {"images", "image list"},  {"info", "config"},         {"inspect", "status"},    {"kill", "stop --force"},
+    {"load", "fetch"},         {"ls", "list"},             {"networks", "network list"}, {"pod", "list"},
+    {"prune", "gc"},           {"ps", "list"},             {"pull", "fetch"},        {"rmi", "image rm"},
+    {"save", "image export"},  {"sign", "image sign"},     {"start", "run-prepared"}, {"wait", "status --wait"},
+};
+
 void PrintRaw(std::string_view text) { (void)WriteAll(STDERR_FILENO, text); }
 
 int UnknownCommand(std::string_view word) {
@@ -168,6 +180,9 @@ Found FindCommand(std::span<const std::string_view> arguments) {
 
 std::vector<std::string_view> Suggestions(std::string_view word) {
   constexpr size_t kMaxDistance = 2;
+  for (const Synonym& synonym : kSynonyms) {
+    if (synonym.word == word) return {synonym.command};
+  }
   std::vector<std::string_view> names;
   for (const CommandSpec* child : kRootCommand.children) {
     if (child->hidden) continue;

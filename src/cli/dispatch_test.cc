@@ -69,6 +69,8 @@ TEST(Dispatch, AmbiguousBeginningSuggestsAllOfThem) {
   EXPECT_THAT(Suggestions("sta"), ElementsAre("status", "stop"));
   EXPECT_THAT(Suggestions("META"), ElementsAre("metadata-service"));
   EXPECT_THAT(Suggestions("completely-different"), IsEmpty());
+  EXPECT_THAT(Suggestions("images"), ElementsAre("image list"));
+  EXPECT_THAT(Suggestions("exec"), ElementsAre("enter"));
 }
 
 TEST(Dispatch, UniqueBeginningsAreCommands) {

@@ -19,12 +19,12 @@ Status CheckValue(const FlagSpec& flag, std::string_view value) {
   switch (flag.type) {
     case FlagType::kBool:
       if (!ParseBool(value)) {
-        return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax");
+        return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax, want true or false");
       }
       break;
     case FlagType::kDuration:
       if (!ParseDuration(value)) {
-        return Err(Code::kInvalid, "time: invalid duration ", Quote(value));
+        return Err(Code::kInvalid, "time: invalid duration ", Quote(value), ", want numbers with units, such as 30m or 24h");
       }
       break;
     case FlagType::kText:
@@ -65,7 +65,7 @@ Status TakeLong(Invocation& invocation, std::string_view word,
     auto wanted = ParseBool(value.value_or("true"));
     if (!wanted) {
       return Err(Code::kInvalid, "invalid argument ", Quote(*value), " for ", word,
-                 ": strconv.ParseBool: parsing ", Quote(*value), ": invalid syntax");
+                 ": strconv.ParseBool: parsing ", Quote(*value), ": invalid syntax, want true or false");
     }
     help = *wanted;
     return {};

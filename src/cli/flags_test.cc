@@ -51,7 +51,7 @@ TEST(Flags, BooleansTakeTheirValueWithEqualsOnly) {
   EXPECT_FALSE(invocation.Bool("full"));
   EXPECT_EQ(Parse(invocation, {"--full=maybe"}),
             "invalid argument \"maybe\" for --full=maybe: strconv.ParseBool: parsing \"maybe\": "
-            "invalid syntax");
+            "invalid syntax, want true or false");
 }
 
 TEST(Flags, DefaultsComeFromTheTable) {
@@ -83,7 +83,7 @@ TEST(Flags, MistakesHaveTheirMessages) {
   EXPECT_EQ(ParseFor(kListCommand, {"--format=yaml"}),
             "invalid argument \"yaml\" for --format=yaml: Invalid format option: yaml");
   EXPECT_EQ(ParseFor(kGcCommand, {"--grace-period", "soon"}),
-            "invalid argument \"soon\" for --grace-period: time: invalid duration \"soon\"");
+            "invalid argument \"soon\" for --grace-period: time: invalid duration \"soon\", want numbers with units, such as 30m or 24h");
 }
 
 TEST(Flags, DoubleDashEndsThem) {

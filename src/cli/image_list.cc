@@ -39,7 +39,10 @@ Result<std::vector<const FieldName*>> ParseFields(std::string_view text, bool so
     for (const FieldName& field : kFields) {
       if (field.name == word && !(sortable && field.field == Field::kId)) found = &field;
     }
-    if (found == nullptr) return Err(Code::kInvalid, "unknown option ", Quote(word));
+    if (found == nullptr) {
+      return Err(Code::kInvalid, "unknown option ", Quote(word), ", known are ", sortable ? "" : "id, ",
+                 "name, size, importtime, lastused");
+    }
     if (std::find(fields.begin(), fields.end(), found) != fields.end()) {
       return Err(Code::kInvalid, "duplicated option ", Quote(word));
     }
@@ -56,7 +59,7 @@ Status CheckFields(Invocation&, const FlagSpec& flag, std::string_view value) {
 Status CheckOrder(Invocation&, const FlagSpec&, std::string_view value) {
   std::string order = ToLower(value);
   if (order == "asc" || order == "desc") return {};
-  return Err(Code::kInvalid, "wrong sort order");
+  return Err(Code::kInvalid, "wrong sort order ", Quote(value), ", want asc or desc");
 }
 
 constexpr FlagSpec kOwnFlags[] = {

@@ -24,7 +24,7 @@ Result<appc::Isolators*> LastApp(Invocation& inv, const FlagSpec& flag) {
 Result<int64_t> Integer(std::string_view text) {
   auto number = ParseInt(text.starts_with('+') ? text.substr(1) : text);
   if (!number) {
-    return Err(Code::kInvalid, "strconv.ParseInt: parsing ", Quote(text), ": invalid syntax");
+    return Err(Code::kInvalid, "strconv.ParseInt: parsing ", Quote(text), ": invalid syntax, want true or false");
   }
   return *number;
 }
@@ -62,7 +62,7 @@ Status SetNoNewPrivileges(Invocation& inv, const FlagSpec& flag, std::string_vie
   appc::Isolators* isolators = TRY(LastApp(inv, flag));
   auto wanted = ParseBool(value);
   if (!wanted) {
-    return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax");
+    return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax, want true or false");
   }
   Replace(*isolators, appc::MakeNoNewPrivileges(*wanted));
   return {};

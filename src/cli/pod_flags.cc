@@ -32,7 +32,7 @@ Result<pod::AppRequest*> LastApp(Invocation& inv, const FlagSpec& flag) {
 Result<int64_t> Integer(std::string_view text) {
   auto number = ParseInt(text.starts_with('+') ? text.substr(1) : text);
   if (!number) {
-    return Err(Code::kInvalid, "strconv.ParseInt: parsing ", Quote(text), ": invalid syntax");
+    return Err(Code::kInvalid, "strconv.ParseInt: parsing ", Quote(text), ": invalid syntax, want true or false");
   }
   return *number;
 }
@@ -90,7 +90,7 @@ Status SetReadOnly(Invocation& inv, const FlagSpec& flag, std::string_view value
   pod::AppRequest* app = TRY(LastApp(inv, flag));
   auto wanted = ParseBool(value);
   if (!wanted) {
-    return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax");
+    return Err(Code::kInvalid, "strconv.ParseBool: parsing ", Quote(value), ": invalid syntax, want true or false");
   }
   app->read_only_root_fs = *wanted;
   return {};

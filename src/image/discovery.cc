@@ -101,7 +101,7 @@ Status Walk(Transfer& transfer, const std::string& name, const DiscoveryRules& r
       break;  // by http it would be the same page
     }
   }
-  return Err(Code::kNotFound, "discovery failed");
+  return Err(Code::kNotFound, "discovery failed for ", name);
 }
 
 }  // namespace

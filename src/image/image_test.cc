@@ -80,7 +80,8 @@ TEST(Reference, StringsAreWhatTheReferenceSays) {
   ASSERT_TRUE(named) << named.error().Text();
   EXPECT_EQ(named->name.version(), "2");
   EXPECT_EQ(*ParseReference("example.com/a")->name.Find("os"), "linux") << "the host's unless asked otherwise";
-  EXPECT_EQ(ParseReference("/x/noext").error().message(), "invalid image string \"file:///x/noext\"");
+  EXPECT_EQ(ParseReference("/x/noext").error().message(), "invalid image string \"file:///x/noext\": an image file's name ends in .aci "
+            "(docker-archive:FILE, oci-archive:FILE and oci:DIR name others)");
   for (const char* bad : {"", "file:///x/noext", "https://host/a.tar", "docker:///x", "docker:", "cimd:x:v=0:y",
                           "cimd:appc:v=1:a", "cimd:aci-archive:v=0:a%2", "a,os=plan9", "a:1:2", "Upper"}) {
     EXPECT_FALSE(ParseReference(bad)) << bad;
@@ -139,12 +140,13 @@ TEST_F(ImageTest, ErrorsOfTheFetchProgramComeBackWhole) {
     EXPECT_FALSE(result);
     return result ? std::string() : result.error().Innermost().message();
   };
-  EXPECT_EQ(text(""), "no type returned from DetectFileType?");
-  EXPECT_EQ(text("hello\n"), "no type returned from DetectFileType?");
-  EXPECT_EQ(text(std::string(1000, '\2')), "error: unknown image filetype");
+  std::string file = Path("x.aci") + ": ";
+  EXPECT_EQ(text(""), file + "no type returned from DetectFileType?");
+  EXPECT_EQ(text("hello\n"), file + "no type returned from DetectFileType?");
+  EXPECT_EQ(text(std::string(1000, '\2')), file + "error: unknown image filetype");
   TestArchive none, evil;
   none.File("rootfs/f", "x");
-  EXPECT_EQ(text(none.Finish()), "missing manifest");
+  EXPECT_EQ(text(none.Finish()), file + "missing manifest");
   evil.File("manifest", TestManifest("a")).File("rootfs/../../x%y", "x");
   EXPECT_NE(text(evil.Finish()).find("\"..\" in the name"), std::string::npos);
   EXPECT_EQ(ImportFile(*store_, Path("nowhere.aci"), import).error().message(),

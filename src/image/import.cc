@@ -95,7 +95,7 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   report_end.Close();
   approval.Close();
   if (check) check->verification.CloseData();
-  bool approved = !check.has_value();
+  bool approved = !check.has_value(), refused = false;
   auto result = ReadReport(report.get(), [&](const std::vector<std::string>& words) -> Result<bool> {
     if (words[0] == "progress" && words.size() == 2) {
       if (options.progress) options.progress(ParseUint(words[1]).value_or(0), static_cast<uint64_t>(st.st_size));
@@ -111,7 +111,9 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
       labels.push_back({*label, *value});
     }
     // On an error nobody holds the other end any more, and the fetch program gives up.
+    refused = true;
     TRY(Approve(*check, options, *name, labels));
+    refused = false;
     approved = true;
     return true;
   });
@@ -120,6 +122,10 @@ Result<ImportResult> ImportFile(store::Store& store, const std::string& path, co
   ExitStatus exit = TRY(child.Wait());
   if (!result && exit.signaled) {
     return Err(Code::kInternal, "importing ", shown, ": the fetch program was killed by signal ", exit.code);
+  }
+  if (!result && !refused && result.error().Innermost().message().find(shown) == std::string::npos) {
+    // What is wrong in it says the program, and the caller may have asked for several images.
+    return Err(result.error().code(), shown, ": ", result.error().Innermost().message());
   }
   return result;
 }

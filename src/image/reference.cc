@@ -41,8 +41,14 @@ bool IsRegularFile(const std::string& path) {
 
 Error InvalidString(std::string_view text) { return Err(Code::kInvalid, "invalid image string ", Quote(text)); }
 
+// A path that is no ACI's: often an archive of another kind.
+Error InvalidFile(const std::string& path) {
+  return Err(Code::kInvalid, "invalid image string ", Quote(StrCat("file://", path)), ": an image file's name ends in ", kExtension,
+             " (docker-archive:FILE, oci-archive:FILE and oci:DIR name others)");
+}
+
 Result<Reference> FileReference(std::string_view text, std::string path) {
-  if (!path.ends_with(kExtension)) return InvalidString(StrCat("file://", Absolute(path)));
+  if (!path.ends_with(kExtension)) return InvalidFile(Absolute(path));
   return Reference{ReferenceKind::kFile, std::string(text), std::move(path), {}};
 }
 

@@ -287,10 +287,10 @@ int Store::cas_fd() const { return state_->cas.get(); }
 Result<std::string> Store::ResolveKey(std::string_view id) const {
   if (!id.starts_with(kKeyPrefix)) return Err(Code::kInvalid, "image ID ", Quote(id), " does not begin with sha512-");
   std::string_view digits = id.substr(sizeof kKeyPrefix - 1).substr(0, kKeyDigits);
-  if (digits.size() < 2) return Err(Code::kInvalid, "image ID too short");
+  if (digits.size() < 2) return Err(Code::kInvalid, "image ID too short: ", Quote(id));
   IndexView view = TRY(state_->View());
   std::vector<std::string> keys = TRY(view.ByKeyPrefix(ToLower(digits), 2));
-  if (keys.empty()) return Err(Code::kNotFound, "no image IDs found");
+  if (keys.empty()) return Err(Code::kNotFound, "no image IDs found for ", Quote(id));
   if (keys.size() > 1) return Err(Code::kInvalid, "ambiguous image ID: ", Quote(id));
   return keys[0];
 }

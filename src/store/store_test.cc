@@ -70,9 +70,9 @@ TEST_F(StoreTest, AnImportedImageIsNamedByItsHashAndFoundByName) {
             "cannot find aci satisfying name: \"a\" and labels: [{\"version\" \"2\"}] in the local store");
   EXPECT_EQ(store_->ResolveKey(stored.key.substr(0, 12)).value_or(""), stored.key);
   EXPECT_EQ(store_->ResolveKey(stored.key + "ffff").value_or(""), stored.key) << "what is too long is cut";
-  EXPECT_EQ(store_->ResolveKey("sha512-a").error().message(), "image ID too short");
+  EXPECT_EQ(store_->ResolveKey("sha512-a").error().message(), "image ID too short: \"sha512-a\"");
   std::string other = stored.key[7] == '0' ? "sha512-1111" : "sha512-0000";
-  EXPECT_EQ(store_->ResolveKey(other).error().message(), "no image IDs found");
+  EXPECT_EQ(store_->ResolveKey(other).error().message(), StrCat("no image IDs found for \"", other, "\""));
   EXPECT_EQ(Temporaries(), 0u);
 }
 

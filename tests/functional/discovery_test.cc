@@ -96,7 +96,7 @@ TEST_F(Discovering, WithoutAVersionTheLatestIsAskedForAndMarked) {
 TEST_F(Discovering, FailureIsOneLineAndDebugTellsMore) {
   Output output = FetchImage("localhost/a");
   EXPECT_EQ(output.code, 254);
-  EXPECT_EQ(output.err, "fetch: discovery failed\n");
+  EXPECT_EQ(output.err, "fetch: discovery failed for localhost/a\n");
   output = Rkt({"--debug", "fetch", "localhost/a"}, env_);
   EXPECT_TRUE(Contains(output.err, "https://localhost/a?ac-discovery=1")) << output.err;
   EXPECT_TRUE(Contains(output.err, "https://localhost?ac-discovery=1")) << output.err;

@@ -108,6 +108,40 @@ TEST_F(Everyday, AHostNameIsCheckedBeforeAnythingIsMade) {
   EXPECT_EQ(See({"--hostname=" + longest})["/hostname"], longest);
 }
 
+TEST_F(Everyday, MessagesNameWhatIsWrongWithAnImage) {
+  std::string text = dir() + "/text.aci", cut = dir() + "/cut.aci", tar = dir() + "/image.tar";
+  WriteFile(text, "no image\n");
+  WriteFile(cut, ReadFile(JudgeAci()).substr(0, 1000));
+  WriteFile(tar, Tar().File("oci-layout", "{}").Finish());
+  const std::pair<std::string, std::string> cases[] = {
+      {text, text + ": no type returned from DetectFileType?"},
+      {cut, cut + ": "},
+      {tar, "invalid image string \"file://" + tar + "\": an image file's name ends in .aci (docker-archive:FILE, "},
+      {"docker-archive:" + tar, "\"manifest.json\" is not in the archive, which is one of OCI (oci-archive:FILE)"},
+      {"localhost/none", "discovery failed for localhost/none"},
+      {"sha512-0123456789", "no image IDs found for \"sha512-0123456789\""}};
+  for (const auto& [image, message] : cases) {
+    Output output = Rkt({"run", "--net=none", image});
+    EXPECT_EQ(output.code, 254) << output.All();
+    EXPECT_TRUE(StartsWith(output.err, "run: " + message)) << output.err;
+  }
+}
+
+TEST_F(Everyday, ThePortsThatThereAreAreNamed) {
+  ImageSpec spec;
+  spec.app = R"("ports": [{"name": "8080-tcp", "protocol": "tcp", "port": 8080}, {"name": "dns", "protocol": "udp", "port": 53}])";
+  EXPECT_EQ(Refused({"--net=default", "--port=8080:80", WriteImage("ports.aci", spec)}),
+            "run: error setting up stage0: port name \"8080\" is not declared by any app, only: \"8080-tcp\", \"dns\"\n");
+  EXPECT_TRUE(Contains(Refused({"--net=default", "--port=http:80", JudgeAci()}), "by any app, none is\n"));
+}
+
+TEST_F(Everyday, CommandsOfOtherEnginesAreTranslated) {
+  Output output = Rkt({"images"});
+  EXPECT_EQ(output.code, 254);
+  EXPECT_EQ(output.err, "Error: unknown command \"images\" for \"rkt\"\n\nDid you mean this?\n\timage list\n\n"
+                        "Run 'rkt --help' for usage.\n");
+}
+
 // The original's documentation starts fly by this name.
 TEST_F(Everyday, FlyIsFoundByItsName) {
   std::string uuid = RktOk({"prepare", "--stage1-name=coreos.com/rkt/stage1-fly", JudgeAci()}).out;

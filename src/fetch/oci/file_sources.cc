@@ -187,7 +187,12 @@ class Archive : public Files {
       if (links == kMaxLinks) return Err(Code::kInvalid, "too many links at ", Quote(path));
       member = members_.find(member->second.link);
     }
-    if (member == members_.end()) return Error(Code::kNotFound, ENOENT, StrCat(Quote(path), " is not in the archive"));
+    if (member == members_.end()) {
+      std::string_view hint = path == "manifest.json" && members_.contains("oci-layout") ? ", which is one of OCI (oci-archive:FILE)"
+                              : path == "oci-layout" && members_.contains("manifest.json") ? ", which is one of docker (docker-archive:FILE)"
+                                                                                            : "";
+      return Error(Code::kNotFound, ENOENT, StrCat(Quote(path), " is not in the archive", hint));
+    }
     uint64_t size = member->second.size;
     if (offset > size) return Err(Code::kCorrupt, path, " is shorter than it was");
     return ReadRange(file_.get(), member->second.offset + offset, size - offset, sink);

@@ -40,7 +40,9 @@ Status ReadSubDirectory(int dir, const SubDirectory& kind, const std::string& pa
     std::string file = StrCat(path, "/", entry.name);
     Fd fd = TRY(OpenAt(dir, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
     std::string text = TRY_CTX(ReadFd(fd.get(), 1u << 20), "reading ", Quote(file));
-    TRY_CTX(ReadFileText(text, kind.kinds, file, config), "failed to parse ", Quote(file));
+    if (Status read = ReadFileText(text, kind.kinds, file, config); !read) {
+      return Err(read.error().code(), "failed to parse ", Quote(file), ": ", read.error().Text());
+    }
   }
   return {};
 }

@@ -72,7 +72,7 @@ struct Config {
 };
 
 // Reads the directories in order (system, local, user); empty names are skipped. One bad file fails
-// the whole: the outer message is "cannot get configuration", the causes name the file.
+// the whole: the outer message is "cannot get configuration", its cause names the file and what is wrong in it.
 Result<Config> Load(const std::vector<std::string>& directories);
 
 // One directory alone, without the outer message.

@@ -127,6 +127,15 @@ TEST_F(Everyday, MessagesNameWhatIsWrongWithAnImage) {
   }
 }
 
+TEST_F(Everyday, AMistakeInTheConfigurationNamesItsFile) {
+  std::string file = dir() + "/etc/paths.d/place.json";
+  MakeDirs(dir() + "/etc/paths.d");
+  WriteFile(file, R"({"rktKind": "paths", "rktVersion": "v1", "data": "relative"})");
+  Output output = RunProgram({RktBinary(), "--local-config=" + dir() + "/etc", "list"});
+  EXPECT_EQ(output.code, 254);
+  EXPECT_EQ(output.err, "list: cannot get configuration: failed to parse \"" + file + "\": data directory must be an absolute path\n");
+}
+
 TEST_F(Everyday, ThePortsThatThereAreAreNamed) {
   ImageSpec spec;
   spec.app = R"("ports": [{"name": "8080-tcp", "protocol": "tcp", "port": 8080}, {"name": "dns", "protocol": "udp", "port": 53}])";

@@ -106,6 +106,20 @@ TEST_F(Endurance, CallerWithoutStandardStreamsIsServed) {
   EXPECT_EQ(rkt.Wait(20).code, 0);
 }
 
+// What an image is made of stands in messages; on a terminal it must not be obeyed.
+TEST_F(Endurance, MessagesAboutAnAppHaveNoEscapesOfItsImage) {
+  ImageSpec spec;
+  spec.app = R"("mountPoints":[{"name":"x","path":"/file\u001b[31m/x"}])";
+  Tar tar;
+  tar.File("manifest", ManifestJson(spec));
+  AddJudgeRoot(tar);
+  tar.File("rootfs/file\x1b[31m", "");
+  Output output = Run({WriteImage("a.aci", tar.Finish()), "--", "exit", "0"});
+  EXPECT_EQ(output.code, 1) << output.All();
+  EXPECT_TRUE(Contains(output.err, "mounting /file\\x1b[31m/x: not a directory")) << output.err;
+  EXPECT_FALSE(Contains(output.All(), "\x1b")) << output.err;
+}
+
 TEST_F(Endurance, WhoAttachesToAPodWithUsersOfItsOwnIsLetIn) {
   RunningPod pod = Start({"--private-users", JudgeAci(), "--name=app", "--stdin=stream", "--stdout=stream", "--exec=/bin/cat"});
   RktOk({"status", pod.uuid, "--wait-ready=20s"});

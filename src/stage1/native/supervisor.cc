@@ -69,7 +69,8 @@ Supervisor::Supervisor(PodPlan& plan, const RunOptions& options, SupervisorFiles
   }
 }
 
-void Supervisor::Complain(const std::string& text) { stderr_.Add(StrCat("stage1: ", text, "\n")); }
+// What an image says of itself may be part of it.
+void Supervisor::Complain(const std::string& text) { stderr_.Add(StrCat("stage1: ", TerminalSafe(text), "\n")); }
 
 Status Supervisor::PrepareStreams(AppState& app, Fd plain_log) {
   app.streams = std::make_unique<AppStreams>(*app.plan, AppStreams::Shared{&stdout_, &stderr_, &files_.log_targets, plan_.interactive});
@@ -164,7 +165,7 @@ void Supervisor::ReportFailure(AppState& app, const ProgramPlan& program, const 
   if (failure.step == AppStep::kExec) {
     auto root = Open(app.plan->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     app.failure = root ? stage1::ExplainExecFailure(MountedFiles(root->get(), *app.plan), program.program, failure.err)
-                       : StrCat(program.program, ": ", ErrnoText(failure.err));
+                       : StrCat(TerminalSafe(program.program), ": ", ErrnoText(failure.err));
     app.streams->Complain(StrCat("Error: ", app.failure, "\n"));
     app.status = kExecFailed;
     return;

@@ -171,7 +171,8 @@ TEST_F(ConfigTest, TheSameItemTwiceInOneDirectoryIsAnError) {
   };
   std::string data = R"({"rktKind":"paths","rktVersion":"v1","data":"/d"})";
   std::string images = R"({"rktKind":"paths","rktVersion":"v1","stage1-images":"/d"})";
-  EXPECT_EQ(twice("paths.d", data, data), "data directory is already specified");
+  EXPECT_EQ(twice("paths.d", data, data),
+            StrCat("failed to parse ", Quote(Dir("d/paths.d/2.json")), ": data directory is already specified"));
   EXPECT_EQ(twice("paths.d", data, images), "accepted");
   std::string name = R"({"rktKind":"stage1","rktVersion":"v1","name":"n","version":"1"})";
   std::string location = R"({"rktKind":"stage1","rktVersion":"v1","location":"/l"})";

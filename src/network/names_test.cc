@@ -52,12 +52,20 @@ TEST_F(Names, ComeAndGoWithTheirPods) {
 
 TEST_F(Names, OfWhoHasComeHalfWayAreTakenBack) {
   ASSERT_TRUE(Join("a"));
-  ASSERT_TRUE(Join("full"));
-  ASSERT_EQ(::truncate(HostsFile("full").c_str(), 20 << 20), 0);
-  ASSERT_FALSE(Join("b"));
-  ASSERT_TRUE(Finds("a", "b"));
-  (void)LeaveNames(paths_, "net", "b");
-  EXPECT_FALSE(Finds("a", "b"));
+  // Who is told first is the file system's choice: until that is "a".
+  bool told = false;
+  for (int i = 0; i < 30 && !told; ++i) {
+    std::string full = StrCat("full", i);
+    ASSERT_TRUE(Join(full));
+    ASSERT_EQ(::truncate(HostsFile(full).c_str(), 20 << 20), 0);
+    ASSERT_FALSE(Join("b"));
+    told = Finds("a", "b");
+    (void)LeaveNames(paths_, "net", "b");
+    EXPECT_FALSE(Finds("a", "b"));
+    ASSERT_EQ(::truncate(HostsFile(full).c_str(), 0), 0);
+    (void)LeaveNames(paths_, "net", full);
+  }
+  EXPECT_TRUE(told);
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ TEST(PodNetwork, PodsOfANamedNetworkFindEachOtherByName) {
     auto resolve = [](const TestPod& pod, const char* name) {
       return pod.ns
           .Sh(StrCat("unshare -m sh -c \"mount --bind ", pod.network.hosts_file,
-                     " /etc/hosts; getent ahostsv4 ", name, " | cut -d\\\\  -f1 | head -1\""))
+                     " /etc/hosts; mount --bind /dev/null /etc/resolv.conf; getent ahostsv4 ", name, " | cut -d\\\\  -f1 | head -1\""))
           .out;
     };
     EXPECT_EQ(resolve(web, "db"), StrCat(db.Ip(), "\n")) << web.File("net/hosts");

@@ -10,7 +10,9 @@ namespace rkt::network {
 namespace {
 
 using test::Fetch;
+using test::FetchInVain;
 using test::InNewHost;
+using test::PingInVain;
 using test::Namespace;
 using test::Sh;
 using test::TestHost;
@@ -92,10 +94,10 @@ TEST_P(Published, OnOneAddressIsReachedByThatAddressOnly) {
     server.Serve(80, "hello");
     EXPECT_EQ(host.outside->Sh(Fetch("192.0.2.9:8080")).out, "hello\n");
     EXPECT_EQ(Sh(Fetch("192.0.2.9:8080")).out, "hello\n");
-    EXPECT_NE(host.outside->Sh(Fetch("192.0.2.1:8080")).out, "hello\n");
-    EXPECT_NE(Sh(Fetch("127.0.0.1:8080")).out, "hello\n");
+    EXPECT_NE(host.outside->Sh(FetchInVain("192.0.2.1:8080")).out, "hello\n");
+    EXPECT_NE(Sh(FetchInVain("127.0.0.1:8080")).out, "hello\n");
     EXPECT_EQ(Sh(Fetch("127.0.0.1:8081")).out, "hello\n");
-    EXPECT_NE(host.outside->Sh(Fetch("192.0.2.1:8081")).out, "hello\n");
+    EXPECT_NE(host.outside->Sh(FetchInVain("192.0.2.1:8081")).out, "hello\n");
     // Traffic of others that only passes through keeps its destination.
     Namespace beyond;
     Sh(StrCat("ip link add up1 type veth peer name eth0 netns ", beyond.pid(),
@@ -157,8 +159,8 @@ TEST_P(Published, NothingElseReachesThePodFromOutside) {
       ASSERT_TRUE(server.Start());
       server.Serve(80, "hello");
       host.outside->Sh(StrCat("ip route replace ", server.Ip(), " via 192.0.2.1"));
-      EXPECT_NE(host.outside->Sh(Fetch(StrCat(server.Ip(), ":80"))).out, "hello\n");
-      EXPECT_NE(host.outside->Sh(StrCat("busybox ping -c1 -W1 ", server.Ip())).status, 0);
+      EXPECT_NE(host.outside->Sh(FetchInVain(StrCat(server.Ip(), ":80"))).out, "hello\n");
+      EXPECT_NE(host.outside->Sh(PingInVain(server.Ip())).status, 0);
       EXPECT_EQ(Sh(Fetch(StrCat(server.Ip(), ":80"))).out, "hello\n");
       EXPECT_EQ(host.outside->Sh(Fetch("192.0.2.1:8080")).out, "hello\n");
     }
@@ -182,7 +184,7 @@ TEST_P(Published, OnLocalhostDoesNotOpenTheHostsLoopbackToThePod) {
           " dev eth0 table local; "
           "ip route add 127.0.0.1/32 via ",
           pod.network.host_address, " dev eth0"));
-      EXPECT_NE(pod.ns.Sh(Fetch("127.0.0.1:7000")).out, "secret\n");
+      EXPECT_NE(pod.ns.Sh(FetchInVain("127.0.0.1:7000")).out, "secret\n");
       // The attack is a real one: it is the rules that stop it.
       if (std::string_view(GetParam()) == "nftables") {
         Sh("nft flush chain inet rkt from-pods");
@@ -207,10 +209,10 @@ TEST_P(Published, PodsCannotSendFromOtherAddresses) {
       return Sh("cat /proc/net/snmp | grep ^Icmp: | tail -1 | cut -d\\  -f9").out;
     };
     std::string before = received();
-    pod.ns.Sh("busybox ping -c1 -W1 -I 172.16.28.77 172.16.28.1");
+    pod.ns.Sh(PingInVain("-I 172.16.28.77 172.16.28.1"));
     EXPECT_EQ(received(), before);
     pod.ns.Sh(StrCat("ip addr add ", victim.Ip(), "/32 dev eth0"));
-    pod.ns.Sh(StrCat("busybox ping -c1 -W1 -I ", victim.Ip(), " 172.16.28.1"));
+    pod.ns.Sh(PingInVain(StrCat("-I ", victim.Ip(), " 172.16.28.1")));
     EXPECT_EQ(received(), before);
   });
 }
@@ -236,7 +238,7 @@ TEST(BridgeNetwork, PodsCannotTakeTheirNeighboursAddressesOnTheWire) {
               Sh(StrCat("echo '", Trim(before), "' | cut -d' ' -f1-5")).out);
     // The thief's question for the gateway in the victim's name is not heard either.
     thief.ns.Sh(StrCat("ip addr flush dev eth0; ip addr add ", victim.Ip(), "/24 dev eth0"));
-    EXPECT_NE(thief.ns.Sh("busybox ping -c1 -W1 10.9.0.1").status, 0);
+    EXPECT_NE(thief.ns.Sh(PingInVain("10.9.0.1")).status, 0);
     EXPECT_EQ(client.ns.Sh(StrCat("busybox ping -c1 -W2 ", victim.Ip())).status, 0);
   });
 }

@@ -228,5 +228,12 @@ inline std::string Fetch(const std::string& address) {
   // curl says nothing and fails where nobody answers.
   return StrCat("socat -T2 - TCP:", address, ",connect-timeout=1 </dev/null");
 }
+// Where nobody is to answer: what would be let through comes within a millisecond.
+inline std::string FetchInVain(const std::string& address) {
+  return StrCat("socat -T0.5 - TCP:", address, ",connect-timeout=0.3 </dev/null");
+}
+inline std::string PingInVain(const std::string& address) {
+  return StrCat("timeout 0.3 busybox ping -c1 -W1 ", address);
+}
 
 }  // namespace rkt::network::test

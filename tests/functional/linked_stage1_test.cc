@@ -75,6 +75,7 @@ TEST_F(LinkedStage1, HoldsNothingOfTheStoreButThePod) {
   }
   EXPECT_TRUE(lock);
   RktOk({"stop", pod.uuid});
+  EXPECT_EQ(pod.rkt->Wait().code, 0);
 }
 
 }  // namespace

@@ -398,7 +398,7 @@ constexpr FlagSpec kStartFlagList[] = {
 };
 
 constexpr FlagSpec kInteractiveFlagList[] = {
-    BoolFlag("interactive", "connect the terminal with the only app of the pod"),
+    BoolFlag("interactive", "connect the terminal with the only app of the pod, whatever --stdin, --stdout and --stderr say"),
 };
 
 constexpr FlagSpec PullFlag(std::string_view initial) {

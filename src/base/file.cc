@@ -212,7 +212,7 @@ class TreeRemover {
     if (errno != ENOTEMPTY && errno != EEXIST) return SysErr("remove ", name);
     Fd child = TRY(OpenAt(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (TRY(IsMountPoint(child.get(), device_))) return ErrnoError(EXDEV, StrCat("remove ", name));
-    if (depth >= kMaxDepth) return MoveUp(parent, name);
+    if (depth >= kMaxDepth && MoveUp(parent, name)) return {};
     Status emptied = Empty(child.get(), depth + 1);
     if (!emptied) return emptied;
     if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
@@ -220,14 +220,15 @@ class TreeRemover {
     return SysErr("remove ", name);
   }
 
-  Status MoveUp(int parent, const std::string& name) {
+  // False where the file system does not move it (projects of a quota): then it is removed where it is.
+  bool MoveUp(int parent, const std::string& name) {
     for (;;) {
       std::string free_name = StrCat(".removed.", ++count_);
       if (::renameat2(parent, name.c_str(), top_, free_name.c_str(), RENAME_NOREPLACE) == 0) break;
-      if (errno != EEXIST) return SysErr("remove ", name);
+      if (errno != EEXIST) return false;
     }
     moved_ = true;
-    return {};
+    return true;
   }
 
   int top_;

@@ -220,6 +220,43 @@ TEST_F(Mutable, LimitFlagsOfRunAreThoseOfAddAndSandbox) {
   Stop(pod);
 }
 
+TEST_F(Mutable, StartWaitsForAppsThatSayWhenTheyAreReady) {
+  ImageSpec spec;
+  spec.name = "example.com/notifying";
+  spec.annotations = R"([{"name": "appc.io/executor/supports-systemd-notify", "value": "true"}])";
+  RunningPod pod = Sandbox();
+  Fetch(WriteImage("notifying.aci", spec));
+  auto add = [&](const std::string& name, const Args& words) {
+    RktOk(Args{"app", "add", pod.uuid, "example.com/notifying", "--name=" + name, "--user=1000", "--group=1000", "--",
+               "notify"} + words);
+  };
+  add("web", {"STATUS=warming up", "sleep:1", "READY=1\nSTATUS=here", "STATUS=later", "sleep:600"});
+  for (int round = 0; round < 2; round++) {
+    double start = Now();
+    DoOk("start", pod.uuid, "web");
+    EXPECT_GE(Now() - start, 1.0);
+    EXPECT_EQ(AppState(pod.uuid, "web"), "running");
+    start = Now();
+    DoOk("start", pod.uuid, "web");  // it is
+    DoOk("stop", pod.uuid, "web");
+  }
+  EXPECT_TRUE(Contains(RktOk({"logs", "--app=web", pod.uuid}).out, "sent STATUS=later")) << "it is heard to the end";
+  add("short", {"sleep:0.1"});
+  Output output = Do("start", pod.uuid, "short");
+  EXPECT_EQ(output.code, 254) << output.All();
+  EXPECT_TRUE(Contains(output.err, "without having said that it is ready")) << output.err;
+  add("quick", {"READY=1"});
+  DoOk("start", pod.uuid, "quick");
+  // A stop in between ends the waiting.
+  add("never", {"sleep:600"});
+  Background starting = StartRkt({"app", "start", pod.uuid, "--app=never"});
+  ASSERT_TRUE(WaitForApp(pod.uuid, "never", "running"));
+  EXPECT_TRUE(starting.Running());
+  DoOk("stop", pod.uuid, "never");
+  EXPECT_EQ(starting.Wait(20).code, 254);
+  Stop(pod);
+}
+
 TEST_F(Mutable, LogsOfAddedApps) {
   RunningPod pod = Sandbox();
   EXPECT_EQ(RunApp(pod, "web", {}, {"say", "one", "two"}), "one\ntwo\n");

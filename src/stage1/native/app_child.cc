@@ -205,6 +205,7 @@ int FillDev(int dev, const MountStep& step, bool bind) {
   for (const auto& link : kLinks) {
     if (::symlinkat(link[0], dev, link[1]) != 0) return -1;
   }
+  if (step.notify != nullptr && ::linkat(AT_FDCWD, step.notify, dev, "notify", 0) != 0) return -1;
   if (step.log != nullptr) return ::linkat(AT_FDCWD, step.log, dev, "log", 0);
   return ::symlinkat("/run/systemd/journal/dev-log", dev, "log");
 }

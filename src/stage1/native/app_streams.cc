@@ -74,7 +74,7 @@ bool AppStreams::Attachable() const {
 Status AppStreams::Open(int log, Fd plain_log) {
   plain_log_ = std::move(plain_log);
   log_ = log;
-  if (!plan_.syslog.empty()) syslog_ = TRY(ListenForSyslog(plan_.syslog));
+  if (!plan_.syslog.empty()) syslog_ = TRY(ListenForApp(plan_.syslog));
   // On a terminal of its own the app's output goes out as it is; the log gets its lines all the same.
   auto add_sinks = [&](const char* name, StreamMode mode, Console* console) {
     bool logged = shared_.interactive || mode == StreamMode::kLog;

@@ -406,6 +406,7 @@ void Supervisor::FillPolls() {
   }
   for (AppState& app : apps_) app.streams->AddPolls(polls_);
   for (auto& streams : retired_) streams->AddPolls(polls_);
+  for (AppState& app : apps_) polls_.Add<&Supervisor::OnNotify>(app.notify.get(), POLLIN, this, app.notify.get());
   polls_.Add<&Supervisor::OnControl>(control_.get(), POLLIN, this);
   for (const Fd& connection : connections_) {
     polls_.Add<&Supervisor::OnConnection>(connection.get(), POLLIN, this, connection.get());

@@ -64,6 +64,9 @@ class Supervisor {
     int64_t kill_at_ms = 0;
     std::vector<Fd> waiters;       // who asked for its stop
     std::string failure;           // why it could not be started
+    Fd notify;                     // where the program says that it is ready, where its image says that it does
+    bool awaited = false;          // it has not said so
+    std::vector<Fd> starters;      // who waits for it
     // Of an app that was added:
     std::unique_ptr<PodPlan> own_plan;
     cgroup::PodGroups::App own_group;
@@ -106,6 +109,9 @@ class Supervisor {
   void OnConnection(int fd, short);
   void Answer(int fd, ControlRequest& request);
   Status StartAdded(ControlRequest& request);
+  Status OpenNotify(AppState& app);
+  void OnNotify(int fd, short);
+  void HearNotify(AppState& app);
   Status RemoveAdded(const std::string& app);
   void StopOne(AppState& app);
   void Settle(AppState& app);

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -19,6 +21,7 @@
 #include "stage1/native/clock.h"
 #include "stage1/native/pod_network.h"
 #include "stage1/native/supervisor.h"
+#include "stage1/native/syslog.h"
 
 namespace rkt::native {
 
@@ -28,6 +31,7 @@ namespace {
 constexpr size_t kMostConnections = 64;
 
 std::string DevDir(const std::string& app) { return StrCat("dev/app-", app); }
+std::string NotifySocket(const std::string& app) { return StrCat("dev/notify-", app); }
 
 }  // namespace
 
@@ -60,7 +64,15 @@ void Supervisor::OnConnection(int fd, short) {
 }
 
 void Supervisor::Answer(int fd, ControlRequest& request) {
-  if (request.verb == "start") return AnswerControl(fd, StartAdded(request));
+  if (request.verb == "start") {
+    Status started = StartAdded(request);
+    AppState* app = started ? FindApp(request.app) : nullptr;
+    if (app == nullptr || !app->awaited) return AnswerControl(fd, started);
+    auto later = DupFd(fd);
+    if (!later) return AnswerControl(fd, std::move(later).error());
+    app->starters.push_back(*std::move(later));
+    return;
+  }
   if (request.verb == "remove") return AnswerControl(fd, RemoveAdded(request.app));
   if (request.verb != "stop") return AnswerControl(fd, Err(Code::kInvalid, "unknown request"));
   AppState* app = FindApp(request.app);
@@ -96,6 +108,7 @@ Status Supervisor::StartAdded(ControlRequest& request) {
   app.own_group.v1_tasks = std::move(request.v1_tasks);
   app.group = &app.own_group;
   Status prepared = PrepareStreams(app, std::move(request.plain_log));
+  if (prepared && app.plan->notifies) prepared = OpenNotify(app);
   if (prepared) prepared = WriteFileAt(AT_FDCWD, pod::AppStartedFile(request.app), "", 0644, true);
   if (!prepared) {
     apps_.pop_back();
@@ -104,6 +117,44 @@ Status Supervisor::StartAdded(ControlRequest& request) {
   StartNext(app);
   if (app.failed) return Err(Code::kInternal, app.failure);
   return {};
+}
+
+// Whoever asks for the app's start hears when its program has said that it is ready (sd_notify(3)).
+Status Supervisor::OpenNotify(AppState& app) {
+  AppPlan& plan = *app.plan;
+  plan.strings.push_back(NotifySocket(plan.name));
+  const std::string& path = plan.strings.back();
+  app.notify = TRY(ListenForApp(path));
+  app.awaited = true;
+  for (MountStep& step : plan.mounts) {
+    if (step.kind == MountStep::Kind::kDev) step.notify = path.c_str();
+  }
+  for (const char* name : {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID="}) {
+    std::erase_if(plan.environment, [&](const std::string& entry) { return entry.starts_with(name); });
+  }
+  plan.environment.push_back("NOTIFY_SOCKET=/dev/notify");
+  return {};
+}
+
+void Supervisor::OnNotify(int fd, short) {
+  for (AppState& app : apps_) {
+    if (app.notify.get() == fd) return HearNotify(app);
+  }
+}
+
+void Supervisor::HearNotify(AppState& app) {
+  char packet[4096];
+  // Descriptors that come along are closed by the kernel.
+  for (int round = 0; app.notify && round < 32; ++round) {
+    ssize_t n = ::recv(app.notify.get(), packet, sizeof packet, 0);
+    if (n < 0) return;
+    for (const std::string& line : Split(std::string_view(packet, static_cast<size_t>(n)), '\n')) {
+      if (line != "READY=1") continue;
+      app.awaited = false;
+      for (const Fd& starter : app.starters) AnswerControl(starter.get(), {});
+      app.starters.clear();
+    }
+  }
 }
 
 // The app goes from the pod: nothing of it stays in memory or in S1's /dev.
@@ -130,6 +181,15 @@ void Supervisor::StopOne(AppState& app) {
 // The app has ended; its status is written.
 void Supervisor::Settle(AppState& app) {
   app.streams->Close();
+  if (app.notify) {
+    HearNotify(app);
+    app.notify.Close();
+    (void)UnlinkAt(AT_FDCWD, NotifySocket(app.plan->name));
+  }
+  for (const Fd& starter : app.starters) {
+    AnswerControl(starter.get(), Err(Code::kInternal, "it has ended without having said that it is ready"));
+  }
+  app.starters.clear();
   for (const Fd& waiter : app.waiters) AnswerControl(waiter.get(), {});
   app.waiters.clear();
 }

@@ -41,8 +41,9 @@ std::string SyslogSocket(std::string_view app) {
   return path.size() < sizeof sockaddr_un{}.sun_path ? path : "";
 }
 
-Result<Fd> ListenForSyslog(const std::string& path) {
+Result<Fd> ListenForApp(const std::string& path) {
   sockaddr_un address = {};
+  if (path.size() >= sizeof address.sun_path) return Err(Code::kInvalid, path, ": too long a name for a socket");
   address.sun_family = AF_UNIX;
   strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
   Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

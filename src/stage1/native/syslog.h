@@ -16,8 +16,8 @@ namespace rkt::native {
 // Where the socket of an app is, in S1; it is linked into the app's /dev. Empty: the name is too long for a socket's.
 std::string SyslogSocket(std::string_view app);
 
-// The socket, bound, for the apps' users to write to. Nothing waits on it.
-Result<Fd> ListenForSyslog(const std::string& path);
+// A socket for packets, bound, to which whoever sees it may send, whatever its user is. Nothing waits on it.
+Result<Fd> ListenForApp(const std::string& path);
 
 struct SyslogMessage {
   int priority = 5;  // as the journal counts them, 0 to 7; notice where the message says none

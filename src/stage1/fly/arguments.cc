@@ -73,6 +73,9 @@ Result<RunArguments> ParseRunArguments(const std::vector<std::string>& argv) {
       arguments.metadata_token = option.value;
     } else if (contains(told, option.name)) {
       if (!option.value.empty()) arguments.ignored.push_back(option.name);
+    } else if (option.name == "private-users") {
+      return Err(Code::kUnsupported, "flag provided but not defined: -private-users (fly gives no pod users of its own; ",
+                 "where the configuration asks for them there is --private-users=false)");
     } else if (!contains(silent, option.name)) {
       return Err(Code::kUnsupported, "flag provided but not defined: -", option.name);
     }

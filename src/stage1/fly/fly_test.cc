@@ -32,6 +32,7 @@ TEST(FlyArguments, TellsWhatItIgnoresAndRefusesWhatItCannotDo) {
   auto refused = ParseRunArguments({"/run", "--private-users=65536:65536", kUuid});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Code::kUnsupported);
+  EXPECT_NE(refused.error().message().find("--private-users=false"), std::string::npos) << "what to do";
   EXPECT_FALSE(ParseRunArguments({"/run", "--net=host"}));
   EXPECT_FALSE(ParseRunArguments({"/run", "--dns-conf-mode=resolv=sometimes", kUuid}));
 }

@@ -50,6 +50,25 @@ TEST_F(Siege, NeighboursThatStartAreOutOfReachUntilTheyHave) {
   }
 }
 
+// An app's oom_score_adj is set while it still has the supervisor's memory.
+TEST_F(Siege, NeighboursOfRootOfThePodsUsersAreOutOfReachToo) {
+  REQUIRE_FACILITY("private-users", Run({"--private-users", JudgeAci(), "--", "exit", "0"}).code == 0,
+                   "no user namespaces");
+  const Args rights = {"--caps-retain=CAP_SYS_PTRACE,CAP_SYS_ADMIN,CAP_SETUID,CAP_SETGID",
+                       "--seccomp=mode=retain,@appc.io/all"};
+  for (int round = 0; round < 2; ++round) {
+    Args apps = Args{"--private-users", JudgeAci()} + rights + Args{"--", "hunt", "1", "by-call"};
+    for (int i = 0; i < 20; ++i) {
+      apps = apps + Args{"---", JudgeAci(), "--name=n" + std::to_string(i), "--oom-score-adj=" + std::to_string(i + 100)} +
+             rights + Args{"--", "show", "/proc/self/oom_score_adj"};
+    }
+    Output output = Run(apps);
+    EXPECT_TRUE(Contains(output.out, "hunt: ready")) << output.All();
+    EXPECT_FALSE(Contains(output.out, "caught")) << output.All();
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(AppLines(output.out, "n" + std::to_string(i)), Args{std::to_string(i + 100)});
+  }
+}
+
 // Whoever has the terminal open could go on reading what is typed there when the command has ended.
 TEST_F(Siege, ATerminalOfTheCallersStaysOutsideWhicheverStreamItIs) {
   RunningPod pod = Start({JudgeAci(), "--", "sleep"}, "sleeping");

@@ -446,13 +446,8 @@ void ArrangeStreams(const AppChildPlan& plan, AppFailure* failure) {
 
 // Where /proc is the app's own, a volume may lie over it: what is written to is looked at. `path` is relative to `proc`.
 void WriteOomScore(int proc, const char* path, const AppChildPlan& plan, AppFailure* failure) {
-  // Pid 1 of a pod with users of its own keeps its memory, which is ours, from everybody in there. Until it does not,
-  // this file is not ours either.
-  if (plan.private_users) ::prctl(PR_SET_DUMPABLE, 1);
   int file = OpenBeneath(proc, path, O_WRONLY | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_MAGICLINKS);
-  int err = errno;
-  if (plan.private_users) ::prctl(PR_SET_DUMPABLE, 0);
-  if (file < 0) Fail(failure, AppStep::kResources, err);
+  if (file < 0) Fail(failure, AppStep::kResources, errno);
   struct statfs fs;
   if (::fstatfs(file, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC) Fail(failure, AppStep::kResources, ENOTSUP);
   char text[16];

@@ -189,7 +189,10 @@ Status EnterByFile(cgroup::PodGroups& groups) {
 [[noreturn]] void PodMain(PodPlan& plan, const RunOptions& options, SupervisorFiles files, int stop_timeout,
                           CommandLine command_line, const std::string& pod_path) {
   Status built;
-  if (plan.private_users) built = BecomePodRoot(files.users_word.get());
+  if (plan.private_users) {
+    if (auto file = Open("/proc/self/oom_score_adj", O_RDWR)) files.oom_score = *std::move(file);
+    built = BecomePodRoot(files.users_word.get());
+  }
   files.users_word.Close();
   // rkt's death is the pod's. (The signal is lost if rkt died before this line; then the pidfd tells.)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -128,6 +128,35 @@ void Supervisor::Done(AppState& app) {
   if (app.status != 0 && !stopping_) BeginStop(SIGTERM);
 }
 
+namespace {
+
+// Pid 1 of a pod with users of its own keeps its memory from everybody in there, also while it shares that with an app
+// that starts; so long the app's own oom_score_adj is out of its reach. The app inherits it from us.
+class OwnOomScore {
+ public:
+  explicit OwnOomScore(int file) : file_(file) {}
+  Status Set(int score) {
+    char text[16];
+    ssize_t n = ::pread(file_, text, sizeof text, 0);
+    if (n <= 0) return n < 0 ? Status(SysErr("reading")) : Status(ErrnoError(EIO, "reading"));
+    before_.assign(text, static_cast<size_t>(n));
+    return Write(StrCat(score));
+  }
+  void Restore() {
+    if (!before_.empty()) (void)Write(before_);
+  }
+
+ private:
+  Status Write(const std::string& text) {
+    if (::pwrite(file_, text.data(), text.size(), 0) < 0) return SysErr("writing");
+    return {};
+  }
+  int file_;
+  std::string before_;
+};
+
+}  // namespace
+
 Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
   ChildStorage storage;
   AppChildPlan child = MakeChildPlan(*app.plan, program, storage);
@@ -145,9 +174,16 @@ Status Supervisor::Start(AppState& app, const ProgramPlan& program) {
   }
   child.cgroup_tasks = tasks.data();
   child.cgroup_count = tasks.size();
+  OwnOomScore lent(files_.oom_score.get());
+  if (child.set_oom_score && plan_.private_users) {
+    TRY_CTX(lent.Set(child.oom_score_adj), "app ", Quote(app.plan->name), ": oom-score-adj");
+    child.set_oom_score = false;
+  }
   AppFailure failure;
   app.pid = StartApp(child, &failure);
-  if (app.pid < 0) return SysErr("clone");
+  int clone_error = errno;
+  lent.Restore();
+  if (app.pid < 0) return ErrnoError(clone_error, "clone");
   app.streams->set_pid(app.pid);
   if (failure.step == AppStep::kNone) {
     if (plan_.grows) app.mount_namespace = MountNamespaceOf(app.pid);

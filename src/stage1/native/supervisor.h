@@ -29,6 +29,7 @@ struct SupervisorFiles {
   int outside_pidfd = -1;              // of that process: when it has died, so does the pod
   Fd users_word;                       // by which pid 1 hears that the ids of its user namespace are mapped
   PodMounts* mounts = nullptr;         // of a pod with users of its own
+  Fd oom_score;                        // of such a pod: pid 1's own oom_score_adj, opened while that was to be had
   Fd network_word;                     // by which pid 1 hears that its networks are ready; none: it need not wait
   Fd out_terminal, err_terminal;       // those of its streams 1 and 2, for writing without waiting
   std::vector<Fd> logs;                // POD/logs/APP, one per app

@@ -118,8 +118,16 @@ TEST_P(Published, RangesAndDatagramsArriveAtTheRightPort) {
     auto started = server.Start();
     ASSERT_TRUE(started) << started.error().Text();
     server.Serve(99, "last");
-    server.ns.Sh(
-        "socat UDP4-RECVFROM:53,fork SYSTEM:\"echo datagram\" >/dev/null 2>&1 & sleep 0.3");
+    std::string script = StrCat(host.root(), "/datagrams.py");
+    ASSERT_TRUE(WriteFileAt(AT_FDCWD, script,
+                            "import os, signal, socket\n"
+                            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                            "s.bind(('', 53))\n"
+                            "if os.fork(): os._exit(0)\n"
+                            "signal.alarm(30)\n"
+                            "while True: s.sendto(b'datagram\\n', s.recvfrom(99)[1])\n",
+                            0644, true));
+    ASSERT_EQ(server.ns.Sh(StrCat("python3 ", script, " >/dev/null 2>&1")).status, 0);
     EXPECT_EQ(host.outside->Sh(Fetch("192.0.2.1:9019")).out, "last\n");
     // Datagrams may be lost on a busy machine.
     auto ask = [](const char* address) {

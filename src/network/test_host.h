@@ -204,8 +204,16 @@ inline void InNewHost(const std::function<void(TestHost&)>& body) {
   ::fflush(nullptr);
   pid_t pid = ::fork();
   if (pid == 0) {
-    if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) ::_exit(77);
+    if (::unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID) != 0) ::_exit(77);
+    // Servers that the test has started end with its pid 1.
+    if (pid_t first = ::fork(); first != 0) {
+      int ended = 0;
+      ::waitpid(first, &ended, 0);
+      ::_exit(WIFEXITED(ended) ? WEXITSTATUS(ended) : 1);
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    ::mount("proc", "/proc", "proc", 0, nullptr);
     // Nothing is left behind, whatever happens.
     ::mount("tmpfs", "/tmp", "tmpfs", 0, nullptr);
     // ip(8) and the plugins look at interfaces of this namespace there.

@@ -10,7 +10,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/file.h"
 #include "base/tar.h"
@@ -33,8 +32,7 @@ class PlainDecoder : public Decoder {
   explicit PlainDecoder(Input& input) : input_(input) {}
   Result<size_t> Read(char* data, size_t size) override {
     std::string_view piece = TRY(input_.Peek());
-    size_t n = std::min(size, piece.size());
-    std::memcpy(data, piece.data(), n);
+    const size_t n = piece.copy(data, size);  // of nothing at the end, from nowhere
     input_.Use(n);
     return n;
   }

@@ -34,6 +34,7 @@ constexpr Seen kMounts[] = {
     {"/proc/sys", "proc", "/sys", kHidden, true},
     {"/proc/sysrq-trigger", "proc", "/sysrq-trigger", kHidden, false},
     {"/proc/config.gz", "tmpfs", "/hidden-file", kHidden, false},
+    {"/proc/interrupts", "tmpfs", "/hidden-file", kHidden, true},
     {"/proc/kallsyms", "tmpfs", "/hidden-file", kHidden, false},
     {"/proc/kcore", "tmpfs", "/hidden-file", kHidden, false},
     {"/proc/keys", "tmpfs", "/hidden-file", kHidden, false},

@@ -157,6 +157,7 @@ void Limits(Json& json) {
 
 // Paths that a pod hides, protects, or must not have open.
 const char* const kPaths[] = {"/proc/config.gz",
+                              "/proc/interrupts",
                               "/proc/kallsyms",
                               "/proc/sched_debug",
                               "/proc/kcore",

@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint64_t kNoExecution = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
-// Files and directories that tell of the host or steer it. `sched_debug`, `timer_list`, `latency_stats`, `keys` and `interrupts` say
-// what other pods do, `powercap` what they compute.
+// Files and directories that tell of the host or steer it. `sched_debug`, `timer_list`, `latency_stats`, `keys` and
+// `interrupts` say what other pods do, `powercap` what they compute.
 constexpr const char* kHiddenFiles[] = {
     "proc/config.gz", "proc/interrupts",  "proc/kallsyms",   "proc/kcore", "proc/kmem", "proc/mem",
     "proc/keys",      "proc/sched_debug", "proc/timer_list", "proc/timer_stats",

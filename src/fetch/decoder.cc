@@ -59,6 +59,8 @@ class GzipDecoder : public Decoder {
       state_->avail_in = static_cast<uint32_t>(piece.size());
       uint32_t room = state_->avail_out;
       int status = isal_inflate(state_.get());
+      // A damaged member may end in what came with an earlier piece, and the library gives that back: more than it was given.
+      if (state_->avail_in > piece.size()) return Err(Code::kInvalid, "gzip: corrupt data");
       input_.Use(piece.size() - state_->avail_in);
       if (status == ISAL_INCORRECT_CHECKSUM) return Err(Code::kInvalid, "gzip: invalid checksum");
       if (status != ISAL_DECOMP_OK) {

@@ -52,6 +52,34 @@ TEST(Decoder, EveryFormatComesOutWhateverTheSizeOfTheReads) {
   }
 }
 
+// However the pieces and the reads lie: nothing of the next member is lost at the end of one.
+TEST(Decoder, MembersEndAnywhereInThePiecesOfTheirSource) {
+  std::mt19937 random(2);
+  std::string noise(3000, '\0');
+  for (char& c : noise) c = static_cast<char>(random());
+  const std::string first = Gzip(noise), file = first + Gzip("second") + Gzip("") + Gzip("third");
+  for (size_t split = first.size() - 40; split <= file.size(); ++split) {
+    for (size_t chunk : {noise.size(), noise.size() + 6, size_t{7}}) {
+      // Each piece has a buffer of its own, and so has what lies before it.
+      std::vector<std::string> pieces = {file.substr(0, split), file.substr(split)};
+      size_t next = 0;
+      Input input([&]() -> Result<std::string_view> {
+        return next < pieces.size() ? std::string_view(pieces[next++]) : std::string_view();
+      }, "test");
+      auto decoder = MakeLayerDecoder(input);
+      ASSERT_TRUE(decoder) << decoder.error().Text();
+      std::string out, buffer(chunk, '\0');
+      for (;;) {
+        auto n = (*decoder)->Read(buffer.data(), buffer.size());
+        ASSERT_TRUE(n) << "split at " << split << ", reads of " << chunk << ": " << n.error().Text();
+        if (*n == 0) break;
+        out.append(buffer, 0, *n);
+      }
+      ASSERT_TRUE(out == noise + "secondthird") << "split at " << split << ", reads of " << chunk;
+    }
+  }
+}
+
 TEST(Decoder, SeveralMembersInARowAreOneText) {
   std::string sample = Sample();
   for (const Format& format : kFormats) {

@@ -272,6 +272,20 @@ TEST_F(Isolators, NoAppSeesAControlGroupOfTheHost) {
   }
 }
 
+TEST_F(Isolators, TheGroupThatRktIsInIsNotTold) {
+  REQUIRE_FACILITY("cgroup-memory", !CgroupV1("memory").empty(), "no cgroup v1");
+  std::string group = CgroupV1("memory") + "/of-the-caller-" + std::to_string(getpid());
+  ASSERT_EQ(mkdir(group.c_str(), 0755), 0);
+  Output output = RunProgram(Args{"sh", "-c", "echo $$ > " + group + "/cgroup.procs && exec \"$@\"", "sh"} +
+                             RktArgs(RunArgs({JudgeAci(), "--memory=64Mi", "--exec=/bin/cat", "--", "/proc/1/cgroup"})));
+  for (int i = 0; i < 100 && rmdir(group.c_str()) != 0; ++i) usleep(20000);
+  EXPECT_FALSE(Exists(group));
+  EXPECT_EQ(output.code, 0) << output.err;
+  EXPECT_TRUE(Contains(output.out, ":memory:/")) << output.out;
+  EXPECT_FALSE(Contains(output.out, "of-the-caller")) << output.out;
+  EXPECT_FALSE(Contains(output.out, "..")) << output.out;
+}
+
 TEST_F(Isolators, EnteringMeansTheAppsOwnLimits) {
   REQUIRE_FACILITY("cgroup-pids", !CgroupV1("pids").empty(), "no pids controller");
   RunningPod pod =

@@ -374,6 +374,7 @@ void EnterRoot(const AppChildPlan& plan, AppFailure* failure) {
   if (!plan.allow_devices && SetAttributes(root, MOUNT_ATTR_NODEV, false) != 0) Fail(failure, AppStep::kRoot, errno);
   BindSource sources;
   for (size_t i = 0; i < plan.mount_count; ++i) {
+    if (plan.mounts[i].own_groups && !plan.own_cgroup_namespace) continue;
     if (RunMountStep(root, plan.mounts[i], &sources) != 0 && !SkipsError(plan.mounts[i], errno)) {
       Fail(failure, AppStep::kMount, errno, static_cast<int>(i));
     }

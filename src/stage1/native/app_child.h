@@ -41,6 +41,7 @@ struct MountStep {
   uint64_t attributes = 0;      // MOUNT_ATTR_* set on the new mount
   bool recursive = false;       // attributes and copy take what is mounted below along
   bool tun = false;             // kDev: with net/tun
+  bool own_groups = false;      // only where the app has control groups of its own
   const char* notify = nullptr; // kDev: the socket that /dev/notify is, likewise; null: there is none
   const char* log = nullptr;    // kDev: the socket that /dev/log is, in the pod's root; null: a link to where a journal's would be
   mode_t mode = 0755;

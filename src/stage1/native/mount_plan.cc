@@ -131,6 +131,10 @@ void AddSystemMounts(AppPlan& app, const RunOptions& options, bool has_sys_mount
     // Everybody may read every process's table of mounts. That of the pod's first one tells where things lie on the host
     // and what other apps have, so its entries show the app's own.
     for (const auto& [own, shown] : kOwnMounts) Add(app, MountStep::Kind::kOwn, shown).source = own;
+    // Seen from below, the groups of the first process have the names of the host's.
+    MountStep& groups = Add(app, MountStep::Kind::kOwn, "proc/1/cgroup");
+    groups.source = "proc/self/cgroup";
+    groups.own_groups = true;
     for (const char* path : kHiddenFiles) Bind(app, "dev/hidden-file", path, kHidden, true);
     for (const char* path : kHiddenDirectories) {
       if (has_sys_mount && std::string_view(path).starts_with("sys/")) continue;

@@ -44,15 +44,19 @@ TEST_F(Robustness, KilledAtAHundredMomentsEverythingComesBack) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::string image = WriteImage("killed.aci", ImageSpec{.name = "example.com/killed"});
   std::string id = Fetch(image);
-  // How long each takes, so that the moments fall into it.
+  // How long each takes, so that the moments fall into it. A machine that is now loaded and now not takes another time
+  // each round: who is missed was given too long.
   double import_time = RktOk({"fetch", image}).seconds;
   double prepare_time = RktOk({"prepare", id}).seconds;
   double run_time = RunOk({id, "--", "exit", "0", "0.01"}).seconds;
   double gc_time = RktOk({"gc", "--grace-period=0s"}).seconds;
-  auto moment = [&](double length) {
-    return std::uniform_real_distribution<double>(0, length * 1.2)(random);
-  };
   int hit = 0;
+  auto kill_in = [&](Background& command, double& length) {
+    bool struck = KillSomething(command, std::uniform_real_distribution<double>(0, length)(random), random);
+    length *= struck ? 1.1 : 0.85;
+    hit += struck;
+    command.Wait();
+  };
   for (int round = 0; round < 25; round++) {
     SCOPED_TRACE("round " + std::to_string(round));
     if (round % 5 == 0) {
@@ -61,8 +65,7 @@ TEST_F(Robustness, KilledAtAHundredMomentsEverythingComesBack) {
     }
     {
       Background fetch = StartRkt({"fetch", image});
-      hit += KillSomething(fetch, moment(import_time), random);
-      fetch.Wait();
+      kill_in(fetch, import_time);
     }
     // The image is there whole or not at all, and the next import works.
     Output verify = Rkt({"image", "verify", "example.com/killed"});
@@ -72,19 +75,16 @@ TEST_F(Robustness, KilledAtAHundredMomentsEverythingComesBack) {
     EXPECT_EQ(Fetch(image), id);
     {
       Background prepare = StartRkt({"prepare", id});
-      hit += KillSomething(prepare, moment(prepare_time), random);
-      prepare.Wait();
+      kill_in(prepare, prepare_time);
     }
     {
       Background run = StartRkt(RunArgs({id, "--", "exit", "0", "0.01"}));
-      hit += KillSomething(run, moment(run_time), random);
-      run.Wait();
+      kill_in(run, run_time);
     }
     EXPECT_EQ(Rkt({"list"}).code, 0);
     {
       Background gc = StartRkt({"gc", "--grace-period=0s", "--expire-prepared=0s"});
-      hit += KillSomething(gc, moment(gc_time), random);
-      gc.Wait();
+      kill_in(gc, gc_time);
     }
     EXPECT_EQ(RunOk({id, "--", "exit", "0"}).code, 0);
     CollectAll();

@@ -62,6 +62,7 @@ Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const C
   run.argv = {plugin.program};
   run.env = Environment(config, runtime, command);
   run.input = std::move(input);
+  run.interrupt = runtime.interrupt;
   std::string what =
       StrCat("plugin ", plugin.type, " of network ", Quote(config.name), " (", command, ")");
   ProgramOutput output = TRY_CTX(RunBounded(run), what);
@@ -75,6 +76,12 @@ Result<std::string> RunPlugin(const NetworkConfig& config, size_t index, const C
   std::string how = output.status.signaled ? StrCat("was killed by signal ", output.status.code)
                                            : StrCat("ended with status ", output.status.code);
   return Err(Code::kNetwork, what, " ", how, said.empty() ? "" : ": ", said);
+}
+
+// DEL after a failed ADD, which nothing interrupts.
+void Undo(const NetworkConfig& config, CniRuntime runtime) {
+  runtime.interrupt = -1;
+  (void)CniDel(config, runtime);
 }
 
 // Another version is no failure of the configuration alone: say what the plugin can do.
@@ -166,8 +173,9 @@ Result<CniResult> CniAdd(const NetworkConfig& config, const CniRuntime& runtime)
       if (printed)
         error = std::move(error).Wrap(
             StrCat("plugin ", config.plugins[i].type, " of network ", Quote(config.name)));
-      error = ExplainVersion(std::move(error), config, i, runtime);
-      (void)CniDel(config, runtime);
+      // Its words are not asked for where nobody wants to wait.
+      if (error.code() != Code::kBusy) error = ExplainVersion(std::move(error), config, i, runtime);
+      Undo(config, runtime);
       return error;
     }
     result = *std::move(parsed);
@@ -175,7 +183,7 @@ Result<CniResult> CniAdd(const NetworkConfig& config, const CniRuntime& runtime)
   if (!result) return Err(Code::kInvalid, "network ", Quote(config.name), " has no plugins");
   Status cached = WriteCache(config, runtime, *result);
   if (!cached) {
-    (void)CniDel(config, runtime);
+    Undo(config, runtime);
     return std::move(cached).error();
   }
   return *std::move(result);

@@ -27,6 +27,7 @@ struct CniRuntime {
   std::vector<std::string> path;  // where plugins find the plugins that they call
   std::string results_dir;
   bool debug = false;
+  int interrupt = -1;  // where something is to be read here, the plugin that runs is given up
 };
 
 // Whether one of the network's plugins takes the capability.

@@ -105,9 +105,10 @@ struct PodNetwork {
 // `host`). `netns_path` is a path of it that is good for as long as the pod runs, for plugins and
 // POD/netns ("/proc/PID/ns/net"); empty: the descriptor's own path, and then the caller keeps that
 // open until the pod has ended. The calling thread visits the namespace and comes back; no other
-// thread may be around.
+// thread may be around. Where something is to be read from `interrupt` (-1: nothing ever is), a plugin that runs is
+// given up: kBusy.
 Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns,
-                                 const std::string& netns_path = "");
+                                 const std::string& netns_path = "", int interrupt = -1);
 
 struct TearDownRequest {
   std::string uuid;

@@ -58,13 +58,17 @@ Result<ProgramOutput> RunBounded(const ProgramRun& run) {
   // Both ends are waited for, but not those who were handed them and live on: the end of the
   // program is enough.
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-    pollfd all[3] = {polled[0], polled[1], {child.pidfd(), POLLIN, 0}};
+    pollfd all[4] = {polled[0], polled[1], {child.pidfd(), POLLIN, 0}, {run.interrupt, POLLIN, 0}};
     int64_t left = deadline - MonotonicMs();
-    int ready = left <= 0 ? 0 : ::poll(all, 3, static_cast<int>(left));
+    int ready = left <= 0 ? 0 : ::poll(all, 4, static_cast<int>(left));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) {
       (void)child.Kill(SIGKILL);
       return Err(Code::kBusy, run.program, " did not end within ", run.timeout_seconds, " seconds");
+    }
+    if (all[3].revents != 0) {
+      (void)child.Kill(SIGKILL);
+      return Err(Code::kBusy, run.program, " was interrupted");
     }
     bool read_any = false;
     for (int i = 0; i < 2; ++i) {

@@ -21,13 +21,14 @@ struct ProgramRun {
   std::string input;
   size_t output_limit = 4u << 20;  // more is an error
   int timeout_seconds = 120;
+  int interrupt = -1;  // where something is to be read here, the program is given up
 };
 struct ProgramOutput {
   ExitStatus status;
   std::string out;
   std::string err;  // cut at 16 KiB
 };
-// Errors: it could not be started, wrote too much (kInvalid), did not end in time (kBusy); it is
+// Errors: it could not be started, wrote too much (kInvalid), did not end in time or was given up (kBusy); it is
 // killed then.
 Result<ProgramOutput> RunBounded(const ProgramRun& run);
 

@@ -85,11 +85,12 @@ Result<json::Value> CapabilityArguments(const NetworkChoice* choice,
 
 class SetUp {
  public:
-  SetUp(const PlannedNetworks& plan, int netns, const std::string& netns_path)
+  SetUp(const PlannedNetworks& plan, int netns, const std::string& netns_path, int interrupt)
       : plan_(plan),
         request_(plan.request),
         netns_(netns),
         netns_path_(netns_path),
+        interrupt_(interrupt),
         check_(HoldersOf(plan.request.paths, plan.request.pod_path)) {
     applied_.uuid = request_.uuid;
     applied_.backend = plan.backend;
@@ -203,6 +204,7 @@ class SetUp {
       runtime.path = PluginPath(plan_.sources);
       runtime.results_dir = request_.paths.results;
       runtime.debug = request_.debug;
+      runtime.interrupt = interrupt_;
       results_[i] = TRY(CniAdd(plan_.networks[i], runtime));
       if (IsPortTarget(i) && !plan_.plugin_ports) TRY(PreparePluginPorts(i));
     }
@@ -358,6 +360,7 @@ class SetUp {
   const NetworkRequest& request_;
   int netns_;
   std::string netns_path_;
+  int interrupt_;
   HolderCheck check_;
   Applied applied_;
   std::vector<EngineAttachment> attachments_;
@@ -368,14 +371,14 @@ class SetUp {
 }  // namespace
 
 Result<PodNetwork> SetUpNetworks(const NetworkPlan& plan, int netns,
-                                 const std::string& netns_path) {
+                                 const std::string& netns_path, int interrupt) {
   if (plan.HostNetwork()) return PodNetwork();
   if (!plan.NeedsSetUp()) {
     TRY(WriteFileAtomicAt(AT_FDCWD, StrCat(plan.planned().request.pod_path, "/net-info.json"),
                           WriteNetInfo({}), 0640));
     return PodNetwork();
   }
-  return SetUp(plan.planned(), netns, netns_path).Run();
+  return SetUp(plan.planned(), netns, netns_path, interrupt).Run();
 }
 
 }  // namespace rkt::network

@@ -91,6 +91,32 @@ TEST_F(NetworkMany, APluginThatIsGoneKeepsNothing) {
   Shell("ip link del odd0");
 }
 
+TEST_F(NetworkMany, APluginThatTakesItsTimeIsInterrupted) {
+  AddNetwork("10-slow.conf", R"({"cniVersion": "0.4.0", "name": "slow", "type": "slow"})");
+  WriteFile(config() + "/net.d/slow", "#!/bin/sh\n[ $CNI_COMMAND = ADD ] || exit 0\necho $$ >" + dir() +
+                                          "/plugin\nexec sleep 100\n");
+  Shell("chmod +x " + config() + "/net.d/slow");
+  for (int signal : {SIGINT, SIGTERM}) {
+    Background rkt = StartRkt(WithConfig(RunArgs({"--net=slow", WebImage(), "--exec=/bin/true"})));
+    std::string plugin;
+    double start = Now();
+    while (plugin.empty() && Now() - start < 20) {
+      SleepFor(0.01);
+      if (Exists(dir() + "/plugin")) plugin = Trim(ReadFile(dir() + "/plugin"));
+    }
+    ASSERT_NE(plugin, "");
+    start = Now();
+    rkt.Kill(signal);
+    Output output = rkt.Wait();
+    EXPECT_LT(Now() - start, 20);
+    EXPECT_EQ(output.code, 254) << output.All();
+    EXPECT_TRUE(Contains(output.err, "plugin slow of network \"slow\" (ADD)")) << output.err;
+    EXPECT_TRUE(Contains(output.err, "was interrupted")) << output.err;
+    EXPECT_FALSE(Exists("/proc/" + plugin)) << "the plugin lives on";
+    unlink((dir() + "/plugin").c_str());
+  }
+}
+
 TEST_F(NetworkMany, BothFamiliesOfAddressesWork) {
   AddNetwork("10-six.conf", R"({"name": "six", "type": "ptp", "ipMasq": true, "ipam": {"type": "host-local",
       "ranges": [[{"subnet": "10.47.0.0/24"}], [{"subnet": "fd00:47::/64"}]],

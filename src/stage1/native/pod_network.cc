@@ -141,7 +141,7 @@ Status AnnounceHostPod(const RunOptions& options, int pod_dir, PodPlan& plan) {
 }
 
 Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& options, pid_t pod, int pod_dir,
-                    int word) {
+                    int word, int interrupt) {
   if (network.HostNetwork()) return {};
   if (!network.NeedsSetUp()) {
     TRY(network::SetUpNetworks(network, -1));
@@ -149,7 +149,7 @@ Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& optio
   }
   Fd netns = TRY(Open(StrCat("/proc/", pod, "/ns/net"), O_RDONLY));
   network::PodNetwork result = TRY(
-      network::SetUpNetworks(network, netns.get(), StrCat("/proc/", pod, "/ns/net")));
+      network::SetUpNetworks(network, netns.get(), StrCat("/proc/", pod, "/ns/net"), interrupt));
   NetworkWord answer;
   answer.hosts = !result.hosts_file.empty() && options.hosts_mode != "host";
   if (!result.dns.network.empty() && options.resolv_mode == "default") {

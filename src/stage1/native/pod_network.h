@@ -30,9 +30,10 @@ Result<network::NetworkPlan> PlanNetwork(const PodPlan& plan, const appc::PodMan
 // With the host's stack nobody waits for a word: tells the metadata service where a registered pod is, before the
 // pod is cloned.
 Status AnnounceHostPod(const RunOptions& options, int pod_dir, PodPlan& plan);
-// Outside: sets up for the pod whose pid 1 this is, and sends the word.
+// Outside: sets up for the pod whose pid 1 this is, and sends the word. What can be read from `interrupt` ends it
+// (network::SetUpNetworks).
 Status SetUpNetwork(const network::NetworkPlan& network, const RunOptions& options, pid_t pod, int pod_dir,
-                    int word);
+                    int word, int interrupt);
 // In pid 1, with S1 as the working directory and the host's mounts still there: waits, and shows the apps the files.
 Status AwaitNetwork(int word, const std::string& pod_path, PodPlan& plan);
 

@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -298,7 +299,7 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   cgroup::PodGroups groups = TRY(MakeGroups(pod_dir.get(), plan, machine, options.skip_limits));
   files.groups = &groups;
   // Before the clone: with a mount namespace in common, pid 1 of the pod takes the host's paths away from here.
-  if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1));
+  if (!network.NeedsSetUp()) TRY(SetUpNetwork(network, options, -1, pod_dir.get(), -1, -1));
   if (!options.metadata_token.empty()) {
     if (!network.NeedsSetUp() && !network.HostNetwork()) {
       return Err(Code::kInvalid, "--mds-token does not work with --net=none");
@@ -335,6 +336,9 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
   for (int fatal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, fatal);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   sigset_t waited = StoppingSignals();
+  // A network's plugin may take its time.
+  Fd stop_word;
+  if (network.NeedsSetUp()) stop_word = Fd(::signalfd(-1, &waited, SFD_CLOEXEC | SFD_NONBLOCK));
   sigaddset(&waited, SIGCHLD);
 
   TerminalModes terminal(0);
@@ -351,8 +355,9 @@ Result<int> RunCommand(const std::vector<std::string>& arguments, CommandLine co
     if (written) written = WriteFileAtomicAt(pod_dir.get(), pod::kPidFile, StrCat(*pod, "\n"), 0644);
     files.network_word.Close();
     if (written && network.NeedsSetUp()) {
-      written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get());
+      written = SetUpNetwork(network, options, *pod, pod_dir.get(), word.get(), stop_word.get());
     }
+    stop_word.Close();
     word.Close();
     if (!written) ::kill(*pod, SIGKILL);
     if (written) machine.Register(*pod, pod_path);

@@ -426,6 +426,35 @@ TEST_F(Debian, ACurrentLibraryWorksUnderTheDefaultFilter) {
   }
 }
 
+TEST_F(Debian, AServerOnTheHostsNetworkSurvivesTheWayThroughAnEmptyStore) {
+  const Args site = {"--net=host", "--volume=site,kind=host,source=" + volumes_ + "/site,readOnly=true"};
+  auto answers = [] {
+    std::string page;
+    for (int i = 0; i < 200 && page != "the site\n"; ++i) {
+      page = Shell("curl -s http://127.0.0.1/ || sleep 0.1");
+    }
+    return page == "the site\n";
+  };
+  RunningPod pod = Start(site + Args{Id("nginx")}, "");
+  EXPECT_TRUE(answers()) << Said(pod);
+  RktOk({"stop", pod.uuid});
+  Output output = pod.rkt->Wait(60);
+  EXPECT_EQ(output.code, 0) << output.All();
+  for (const char* name : {"base", "nginx"}) RktOk({"image", "export", Id(name), dir() + "/" + name + ".aci"});
+
+  const Args empty = {"--dir=" + dir() + "/empty"};
+  for (const char* name : {"base", "nginx"}) {
+    Output fetched = RktOk(empty + Args{"fetch", "--full", "--pull-policy=new", dir() + "/" + name + ".aci"}, {.timeout = 300});
+    EXPECT_EQ(Trim(fetched.out), Id(name));
+  }
+  Background again = StartRkt(empty + RunArgs(Args{"--uuid-file-save=" + dir() + "/again"} + site + Args{Id("nginx")}));
+  EXPECT_TRUE(answers()) << again.err();
+  RktOk(empty + Args{"stop", "--uuid-file=" + dir() + "/again"});
+  EXPECT_EQ(again.Wait(60).code, 0);
+  RktOk(empty + Args{"gc", "--grace-period=0s"});
+  for (const char* name : {"base", "nginx"}) RemoveAll(dir() + "/" + name + ".aci");
+}
+
 TEST_F(Debian, ImagesSurviveExportAndImport) {
   std::string exported = dir() + "/exported.aci";
   RktOk({"image", "export", Id("nginx"), exported});

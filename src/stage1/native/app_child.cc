@@ -630,12 +630,10 @@ pid_t CloneInto(void (*function)(void*), const AppChildPlan& plan, AppFailure* f
     args.cgroup = static_cast<uint64_t>(plan.cgroup_fd);
   }
   // Until it executes, the child has our memory but not all of our rights: an app with as many as the child has (and
-  // CAP_SYS_ADMIN) must not get at the one by the other.
-  const bool dumpable = ::prctl(PR_GET_DUMPABLE) == 1;
-  if (dumpable) ::prctl(PR_SET_DUMPABLE, 0);
-  pid_t pid = CloneWithStack(args, stack, sizeof stack, function, &child);
-  if (dumpable) ::prctl(PR_SET_DUMPABLE, 1);
-  return pid;
+  // CAP_SYS_ADMIN) must not get at the one by the other. It stays so: execve lets us go on a moment before it gives the
+  // child a memory of its own.
+  if (::prctl(PR_GET_DUMPABLE) == 1) ::prctl(PR_SET_DUMPABLE, 0);
+  return CloneWithStack(args, stack, sizeof stack, function, &child);
 }
 
 }  // namespace

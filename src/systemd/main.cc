@@ -157,11 +157,17 @@ int StartScope(sd_bus* bus, const std::string& name, const std::string& descript
   return job->result == "done" ? 0 : 1;
 }
 
+// Binds this process's life to that of rkt, its parent. A pod whose rkt is gone has ended: there is nothing to do for it
+// then, and nobody to undo it; false.
+bool LiveWith(pid_t main_pid) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return ::getppid() == main_pid;
+}
+
 int HoldScope(const char* uuid, pid_t main_pid) {
   uint8_t id[16];
   if (!ParseUuid(uuid, id)) return 2;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != main_pid) return 1;
+  if (!LiveWith(main_pid)) return 1;
   {
     int r;
     Bus bus = OpenBus(&r);
@@ -178,9 +184,7 @@ int HoldScope(const char* uuid, pid_t main_pid) {
 int Register(const char* uuid, pid_t leader, pid_t main_pid, const char* root, bool in_scope) {
   uint8_t id[16];
   if (!ParseUuid(uuid, id)) return 2;
-  // A pod whose rkt is gone has ended: there is nothing to register then, and nobody to unregister it.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != main_pid) return 1;
+  if (!LiveWith(main_pid)) return 1;
   int r;
   Bus bus = OpenBus(&r);
   if (!bus) return Fail("the system bus", r);
